@@ -1,0 +1,123 @@
+"""One job at a time on a run folder, on any store, without a server.
+
+The holder writes ``lease.json`` and refreshes it. A lease is dead when its process on this host is gone, or when it
+was not refreshed for a while; then the next job takes it over. Each lease carries a token, so that what is left of a
+killed job can see that the run is no longer its own (``is_held_by``).
+"""
+
+import json
+import socket
+import threading
+import time
+import uuid
+from typing import Any
+
+import psutil
+
+from manifests.errors import RunLocked
+from manifests.storage import Store
+
+LEASE = "lease.json"
+REFRESH_S = 10.0
+DEAD_AFTER_S = 60.0
+
+
+class Lease:
+    """Held from ``acquire`` to ``release``; use it as a context manager."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.token = uuid.uuid4().hex
+        self.lost = False
+
+    def __enter__(self) -> "Lease":
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lease.
+
+        Raises
+        ------
+        RunLocked : another job lives; the message says where
+        """
+        while not self._store.create(LEASE, self._record()):
+            holder = read_lease(self._store)
+            if holder is None:
+                continue
+            if not _is_dead(holder):
+                age = max(0, round(time.time() - holder["refreshed_at"]))
+                raise RunLocked(
+                    f"Another job is at work on {self._store.path()}: process {holder['pid']} on {holder['host']}, last "
+                    f"heard of {age} s ago. Wait for it, or stop it; if its machine is gone, try again after "
+                    f"{DEAD_AFTER_S:.0f} s of silence."
+                )
+            self._store.delete(LEASE)
+        # Two jobs may have found the same dead lease; the one whose record stayed has it.
+        if not is_held_by(self._store, self.token):
+            raise RunLocked(f"Another job has just taken {self._store.path()}")
+        self._thread = threading.Thread(target=self._refresh, name="emotrove-lease", daemon=True)
+        self._thread.start()
+
+    def release(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        if is_held_by(self._store, self.token):
+            self._store.delete(LEASE)
+
+    def _record(self) -> bytes:
+        process = psutil.Process()
+        return json.dumps(
+            {
+                "token": self.token,
+                "host": socket.gethostname(),
+                "boot": psutil.boot_time(),
+                "pid": process.pid,
+                "started_at": process.create_time(),
+                "refreshed_at": time.time(),
+            }
+        ).encode()
+
+    def _refresh(self) -> None:
+        while not self._stop.wait(REFRESH_S):
+            if not is_held_by(self._store, self.token):
+                self.lost = True
+                return
+            self._store.write_bytes(LEASE, self._record())
+
+
+def read_lease(store: Store) -> dict[str, Any] | None:
+    """The record of the present holder, or None."""
+    try:
+        return dict(json.loads(store.read_bytes(LEASE)))
+    except FileNotFoundError:
+        return None
+
+
+def is_held_by(store: Store, token: str) -> bool:
+    """Whether the lease with this token is the present one."""
+    holder = read_lease(store)
+    return holder is not None and holder["token"] == token
+
+
+def is_live(store: Store) -> bool:
+    """Whether a job is at work on the run folder now."""
+    holder = read_lease(store)
+    return holder is not None and not _is_dead(holder)
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    if holder["host"] == socket.gethostname() and abs(holder["boot"] - psutil.boot_time()) < 5:
+        # The start time tells a process from a later one that got its number.
+        try:
+            process = psutil.Process(holder["pid"])
+            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - holder["started_at"]) > 1
+        except psutil.NoSuchProcess:
+            return True
+    return time.time() - float(holder["refreshed_at"]) > DEAD_AFTER_S

@@ -1,0 +1,1 @@
+"""Reading input, the labelling job on Ray, resume, export and the command line."""
