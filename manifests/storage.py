@@ -95,7 +95,8 @@ class Store:
         return not is_url(self.root)
 
     @cached_property
-    def _remote(self) -> tuple[Any, str]:
+    def remote(self) -> tuple[Any, str]:
+        """The fsspec file system of a remote store, and the path of the root in it."""
         fs, path = filesystem(self.root)
         return fs, path.rstrip("/")
 
@@ -109,13 +110,13 @@ class Store:
         return local_path(self.root) / name
 
     def _in_store(self, name: str) -> str:
-        return f"{self._remote[1]}/{name}".rstrip("/")
+        return f"{self.remote[1]}/{name}".rstrip("/")
 
     @contextlib.contextmanager
     def _explained(self, doing: str, name: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
             raise
         except OSError as error:
             remedy = {
@@ -133,7 +134,7 @@ class Store:
         if self.is_local:
             return self._local(name).exists()
         with self._explained("look for", name):
-            return bool(self._remote[0].exists(self._in_store(name)))
+            return bool(self.remote[0].exists(self._in_store(name)))
 
     def read_bytes(self, name: str) -> bytes:
         """The whole file.
@@ -146,7 +147,7 @@ class Store:
         with self._explained("read", name):
             if self.is_local:
                 return self._local(name).read_bytes()
-            return cast(bytes, self._remote[0].cat_file(self._in_store(name)))
+            return cast(bytes, self.remote[0].cat_file(self._in_store(name)))
 
     def read_text(self, name: str) -> str:
         return self.read_bytes(name).decode("utf-8")
@@ -162,7 +163,7 @@ class Store:
             if self.is_local:
                 _write_aside(self._local(name), data)
             else:
-                self._remote[0].pipe_file(self._in_store(name), data)
+                self.remote[0].pipe_file(self._in_store(name), data)
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode("utf-8"))
@@ -184,7 +185,7 @@ class Store:
                     aside.unlink()
                 return True
             try:
-                self._remote[0].pipe_file(self._in_store(name), data, mode="create")
+                self.remote[0].pipe_file(self._in_store(name), data, mode="create")
             except FileExistsError:
                 return False
             return True
@@ -195,7 +196,7 @@ class Store:
             if self.is_local:
                 self._local(name).unlink()
             else:
-                self._remote[0].rm_file(self._in_store(name))
+                self.remote[0].rm_file(self._in_store(name))
 
     def list(self, folder: str) -> list[str]:
         """Names (relative to the root, sorted) of the files directly in a folder; none where there is no folder."""
@@ -205,7 +206,7 @@ class Store:
                     with os.scandir(self._local(folder)) as entries:
                         names = [entry.name for entry in entries if entry.is_file()]
                 else:
-                    found = self._remote[0].ls(self._in_store(folder), detail=True)
+                    found = self.remote[0].ls(self._in_store(folder), detail=True)
                     names = [Path(entry["name"]).name for entry in found if entry["type"] == "file"]
             except FileNotFoundError:
                 return []

@@ -1,0 +1,82 @@
+"""Chunks: what travels through the Ray graph, one chunk to a row.
+
+A chunk is a run of consecutive utterances of one shard, cut by count and by encoded bytes, so the same shard always gives
+the same chunks. It stays together from the read to the commit, whatever Ray does with its blocks.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from manifests.schema import LABELS
+from pipeline.emilia import Row
+from pipeline.tar_shard import Entry
+
+CLIP = pa.struct([*LABELS, pa.field("audio", pa.binary())])
+"""A row in the making; ``audio`` is the encoded clip, and 16 kHz mono PCM16 after decoding."""
+
+CHUNK = pa.schema(
+    [
+        ("shard", pa.string()),
+        ("start", pa.int32()),  # position of the first utterance
+        ("rows", pa.int32()),  # utterances in the chunk, with those skipped because they are on disk already
+        ("shard_rows", pa.int32()),  # of the whole shard; set on its last chunk only
+        ("bytes_read", pa.int64()),
+        ("note", pa.string()),
+        ("error", pa.string()),  # the shard cannot be read at all
+        ("clips", pa.list_(CLIP)),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The Python face of one row of ``CHUNK``."""
+
+    shard: str
+    start: int
+    rows: int
+    clips: list[Row]
+    shard_rows: int | None = None
+    bytes_read: int = 0
+    note: str | None = None
+    error: str | None = None
+
+    def to_table(self) -> pa.Table:
+        row: dict[str, Any] = {name: [getattr(self, name)] for name in CHUNK.names}
+        return pa.table(row, schema=CHUNK)
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Iterator["Chunk"]:
+        for row in table.to_pylist():
+            yield cls(**row)
+
+
+def cut_chunks(
+    shard: str, entries: Iterable[Entry], clips_per_chunk: int, bytes_per_chunk: int, limit: int | None
+) -> Iterator[Chunk]:
+    """Gather entries into chunks; chunks with nothing to do are left out.
+
+    The last chunk (an empty one if need be) tells the number of rows of the shard, unless ``limit`` cut the reading short.
+    """
+    chunk = Chunk(shard, 0, 0, [])
+    size = position = 0
+    for entry in entries:
+        if limit is not None and position >= limit:
+            if chunk.clips:
+                yield chunk
+            return
+        full = chunk.rows >= clips_per_chunk or (chunk.rows > 0 and size + entry.size > bytes_per_chunk)
+        if full:
+            if chunk.clips:
+                yield chunk
+            chunk, size = Chunk(shard, position, 0, []), 0
+        chunk.rows += 1
+        size += entry.size
+        position += 1
+        if entry.row is not None:
+            chunk.clips.append(entry.row)
+    chunk.shard_rows = position
+    yield chunk

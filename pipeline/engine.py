@@ -1,0 +1,154 @@
+"""Ray: starting or joining it, and the labelling graph.
+
+    read + decode (a task per shard)  →  annotators (actors)  →  commit (tasks)  →  receipts to the driver
+
+Each row of the graph is a chunk. Ray streams, applies backpressure, mixes CPU and GPU stages and restarts what dies.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Dataset, ExecutionResources
+
+from annotators.base import Annotator
+from manifests.errors import EmotroveError
+from pipeline.chain import Chain
+from pipeline.chunks import Chunk
+from pipeline.commit import Commit
+from pipeline.config import EngineConfig
+from pipeline.source import ShardPlan, ShardSource
+
+Spec = tuple[str, Mapping[str, Any]]
+"""Name and options of an annotator."""
+
+
+class EngineError(EmotroveError):
+    """Ray could not be started or joined, or gave up on the job."""
+
+
+def start(engine: EngineConfig, address: str | None = None) -> None:
+    """Join the Ray cluster at ``address``, or start a Ray of our own on this machine.
+
+    Raises
+    ------
+    EngineError : there is no cluster at the address
+    """
+    if ray.is_initialized():
+        return
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address:
+        try:
+            ray.init(address=address, **common)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise EngineError(f"Could not join Ray at '{address}': {error}") from error
+        return
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        object_store_memory=engine.object_store_megabytes << 20,
+        **common,
+    )
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn Ray's errors into one of ours that says what went wrong in the worker."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None or isinstance(cause, ray.exceptions.RayTaskError):
+            inner = cause.__cause__ or getattr(cause, "cause", None)
+            if inner is None or inner is cause:
+                break
+            cause = inner
+        raise EngineError(f"The job stopped: {type(cause).__name__}: {cause}. What was committed stays; run it again to go on") from error
+
+
+class AnnotatorActor:
+    """A group of annotators in one process of their own; takes and gives tables of chunks."""
+
+    def __init__(
+        self, specs: Sequence[Spec], reference: Mapping[str, Any] | None, max_batch_clips: int | None, last: bool
+    ) -> None:
+        self._chain = Chain(specs, reference, max_batch_clips)
+        self._last = last
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        chunks = list(Chunk.from_table(table))
+        for chunk in chunks:
+            self._chain(chunk.clips)
+            if self._last:
+                for row in chunk.clips:
+                    row["audio"] = None  # it need not travel to the commit
+        return pa.concat_tables([chunk.to_table() for chunk in chunks])
+
+
+def groups(chain: Sequence[type[Annotator]]) -> list[list[type[Annotator]]]:
+    """Annotators that follow each other and need the same share one process, and their clips stay where they are."""
+    return [list(members) for _, members in groupby(chain, key=lambda annotator: annotator.resources)]
+
+
+def graph(
+    plans: Sequence[ShardPlan],
+    chain: Sequence[type[Annotator]],
+    options: Mapping[str, Mapping[str, Any]],
+    reference: Mapping[str, Any] | None,
+    engine: EngineConfig,
+) -> Dataset:
+    """Everything up to the labelled chunks; nothing runs until they are asked for."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.enable_rich_progress_bars = False
+    # A block is a chunk: Ray neither cuts nor gathers them.
+    context.target_max_block_size = None
+    context.execution_options.resource_limits = ExecutionResources(object_store_memory=engine.in_flight_megabytes << 20)
+    dataset = ray.data.read_datasource(
+        ShardSource(list(plans)), override_num_blocks=len(plans), ray_remote_args={"num_cpus": engine.read_cpus}
+    )
+    parts = groups(chain)
+    for part in parts:
+        needs = part[0].resources
+        on_gpu = needs.num_gpus > 0
+        dataset = dataset.map_batches(
+            AnnotatorActor,
+            fn_constructor_args=(
+                [(annotator.name, dict(options[annotator.name])) for annotator in part],
+                reference,
+                engine.max_batch_clips,
+                part is parts[-1],
+            ),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=needs.num_cpus if on_gpu else needs.num_cpus * engine.actor_cpus,
+            num_gpus=needs.num_gpus or None,
+            compute=ActorPoolStrategy(size=engine.actors or _fitting(needs, engine, parts)),
+        )
+    return dataset
+
+
+def _fitting(needs: Any, engine: EngineConfig, parts: Sequence[Sequence[type[Annotator]]]) -> int:
+    """How many processes of a group the cluster has room for."""
+    there = ray.cluster_resources()
+    if needs.num_gpus > 0:
+        sharing = sum(part[0].resources.num_gpus > 0 for part in parts)
+        return max(1, int(there.get("GPU", 0) / needs.num_gpus / sharing))
+    sharing = sum(part[0].resources.num_gpus == 0 for part in parts)
+    return max(1, int(there.get("CPU", 1) / (needs.num_cpus * engine.actor_cpus + engine.read_cpus) / sharing))
+
+
+def receipts(dataset: Dataset, commit: Commit) -> Iterator[dict[str, Any]]:
+    """Run the graph; gives a receipt for each committed chunk, as it is committed."""
+    committed = dataset.map_batches(commit, batch_size=None, batch_format="pyarrow", num_cpus=0.01)
+    for batch in committed.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        yield from batch.to_pylist()

@@ -1,0 +1,305 @@
+"""The labelling job: shards in, one row for every utterance out, resumable at any moment."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+from annotators.base import Annotator
+from manifests.errors import RunFolderError, StorageError
+from manifests.lease import Lease
+from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, fingerprint
+from manifests.schema import OUTCOMES
+from manifests.storage import file_size
+from pipeline.commit import Commit
+from pipeline.config import EngineConfig, RunConfig, difference
+from pipeline.duplicates import find_duplicates
+from pipeline.inputs import find_shards
+from pipeline.reference_pass import reference
+from pipeline.source import ShardPlan, count_utterances
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the job has done so far. ``rows`` and what follows count this command's work, not that of earlier ones."""
+
+    shards_total: int = 0
+    shards_done: int = 0
+    shards_skipped: int = 0
+    rows: int = 0
+    labeled: int = 0
+    rejected: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    bytes_read: int = 0
+    bytes_total: int = 0
+    elapsed_s: float = 0.0
+    stage: str = "starting"
+    unreadable: dict[str, str] = field(default_factory=dict)
+    duplicates: int = 0
+
+    @property
+    def hours_per_hour(self) -> float:
+        """Hours of audio labelled in an hour."""
+        return self.audio_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
+Listener = Callable[[Progress], None]
+
+
+def label(
+    inputs: Sequence[str],
+    run: RunFolder,
+    config: RunConfig,
+    profile: str,
+    *,
+    address: str | None = None,
+    limit: int | None = None,
+    listener: Listener = lambda progress: None,
+) -> Progress:
+    """Label everything in ``inputs`` that the run folder does not hold yet.
+
+    Parameters
+    ----------
+    inputs : paths, globs or URLs
+    limit : take only the first so many utterances of the whole input
+
+    Raises
+    ------
+    InputError, ConfigError, MissingPackage : before anything starts
+    RunLocked, RunFolderError : the run folder belongs to another job, input or configuration
+    StorageError : the run folder cannot be written; what was committed stays
+    """
+    shards = find_shards(inputs)
+    chain = config.chain()
+    run.store.ensure()
+    with Lease(run.store) as lease:
+        prepare(run, shards, config, chain, profile)
+        return _label(run, shards, config, chain, lease, address, limit, listener)
+
+
+def retry(
+    run: RunFolder,
+    engine: EngineConfig,
+    *,
+    address: str | None = None,
+    listener: Listener = lambda progress: None,
+) -> Progress:
+    """Try every failed utterance and every unreadable shard of a run again, with the configuration it was made with.
+
+    A failed row stays on disk until the new one replaces it. A shard that was repaired or completed in the meantime is read
+    as it is now.
+    """
+    record = run.require()
+    config = RunConfig.model_validate({**record["config"], "engine": engine.model_dump()})
+    chain = config.chain()
+    with Lease(run.store) as lease:
+        broken = run.unreadable().keys() | {
+            shard for shard, chunks in run.chunk_files().items() if any("failed" in files for files in chunks.values())
+        }
+        shards = [_as_it_is_now(shard) if shard.name in broken else shard for shard in run.shards()]
+        if shards != run.shards():
+            run.write_shards(shards)
+            run.write_run({**record, "input": {"shards": len(shards), "fingerprint": fingerprint(shards)}})
+        for name in broken:
+            run.unmark_done(name)
+        return _label(run, shards, config, chain, lease, address, None, listener, retry=True)
+
+
+def _as_it_is_now(shard: Shard) -> Shard:
+    if shard.kind != "tar":
+        return shard
+    try:
+        return replace(shard, size=file_size(shard.url))
+    except OSError:
+        return shard
+
+
+def prepare(run: RunFolder, shards: Sequence[Shard], config: RunConfig, chain: Sequence[type[Annotator]], profile: str) -> None:
+    """Write down what the run is, or check that it is the same one.
+
+    Raises
+    ------
+    RunFolderError : with the difference
+    """
+    asked = {
+        "config": config.identity(),
+        "annotators": {annotator.name: annotator.version for annotator in chain},
+        "input": {"shards": len(shards), "fingerprint": fingerprint(shards)},
+    }
+    if run.exists():
+        there = {key: value for key, value in run.require().items() if key in asked}
+        config_changed = difference(
+            {k: v for k, v in there.items() if k != "input"}, {k: v for k, v in asked.items() if k != "input"}
+        )
+        if config_changed:
+            raise RunFolderError(
+                f"{run} was made with another configuration. Use a new run folder, or go back to the old one:\n{config_changed}"
+            )
+        if there["input"] != asked["input"]:
+            raise RunFolderError(
+                f"{run} was made from another input. Use a new run folder, or name the old input:\n"
+                + _input_difference(run.shards(), shards)
+            )
+        return
+    run.write_shards(shards)
+    run.write_run({"profile": profile, "emotrove": version("emotrove"), **asked})
+
+
+def _input_difference(old: Sequence[Shard], new: Sequence[Shard]) -> str:
+    before, after = ({shard.name: shard for shard in shards} for shards in (old, new))
+    lines = [f"- {name}" for name in before if name not in after]
+    lines += [f"+ {name} ({shard.url})" for name, shard in after.items() if name not in before]
+    for name, shard in after.items():
+        was = before.get(name)
+        if was and (was.size, was.files, was.lines) != (shard.size, shard.files, shard.lines):
+            lines.append(f"! {name}: was {was.size} bytes, is {shard.size} ({shard.url})")
+    shown = lines[:20] + ([f"… and {len(lines) - 20} more"] if len(lines) > 20 else [])
+    return "\n".join(shown) or "the order of the shards"
+
+
+def _plans(
+    shards: Sequence[Shard],
+    on_disk: Mapping[str, Mapping[int, CommittedChunk]],
+    limits: Mapping[str, int],
+    common: ShardPlan,
+    retry: bool,
+) -> list[ShardPlan]:
+    """What is left to read: all but the rows on disk; with ``retry``, failed rows count as not on disk."""
+    plans = []
+    for shard in shards:
+        skip = (
+            position
+            for chunk in on_disk[shard.name].values()
+            for position, outcome in chunk.outcomes.items()
+            if not (retry and outcome == "failed")
+        )
+        plans.append(replace(common, shard=shard, skip=frozenset(skip), limit=limits.get(shard.name)))
+    return plans
+
+
+def _limits(shards: Sequence[Shard], limit: int) -> dict[str, int]:
+    """How many utterances to take of each shard so that the first ``limit`` of the whole input are taken.
+
+    A shard that lies wholly within has no entry, one that lies wholly behind has 0.
+    """
+    limits: dict[str, int] = {}
+    left = limit
+    for shard in shards:
+        if left <= 0:
+            limits[shard.name] = 0
+            continue
+        count = count_utterances(shard)
+        if count > left:
+            limits[shard.name] = left
+        left -= count
+    return limits
+
+
+def _label(
+    run: RunFolder,
+    shards: Sequence[Shard],
+    config: RunConfig,
+    chain: Sequence[type[Annotator]],
+    lease: Lease,
+    address: str | None,
+    limit: int | None,
+    listener: Listener,
+    retry: bool = False,
+) -> Progress:
+    started = time.monotonic()
+    progress = Progress(shards_total=len(shards), unreadable=run.unreadable())
+
+    def tell(stage: str) -> None:
+        progress.stage = stage
+        progress.elapsed_s = time.monotonic() - started
+        listener(progress)
+
+    tell("listing")
+    limits = {} if limit is None else _limits(shards, limit)
+    done = run.done_names()
+    unfinished = [shard for shard in shards if shard.name not in done and limits.get(shard.name) != 0]
+    progress.shards_done = progress.shards_skipped = len(done)
+    progress.bytes_total = sum(shard.size or 0 for shard in unfinished)
+    if unfinished:
+        from pipeline import engine
+
+        tell("starting Ray")
+        engine.start(config.engine, address)
+        common = ShardPlan(
+            unfinished[0],
+            clips_per_chunk=config.chunk.clips,
+            bytes_per_chunk=config.chunk.megabytes << 20,
+            min_duration_s=config.audio.min_duration_s,
+            max_duration_s=config.audio.max_duration_s,
+        )
+        tell("sampling")
+        statistics = reference(run, shards, config, chain, common)
+        tell("labelling")
+        on_disk = run.committed(shard.name for shard in unfinished)
+        plans = _plans(unfinished, on_disk, limits, common, retry)
+        dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine)
+        books = {shard.name: _Books(on_disk[shard.name]) for shard in unfinished}
+        with engine.explained():
+            for receipt in engine.receipts(dataset, Commit(run.store.root, lease.token)):
+                if receipt["fatal"] or lease.lost:
+                    raise StorageError(receipt["fatal"] or f"{run} was taken over by another job")
+                _book(run, books, receipt, progress)
+                tell("labelling")
+        for name, book in books.items():
+            if book.rows is not None:
+                raise RunFolderError(
+                    f"{run}: {name} has {book.rows} utterances, but {book.total()} rows were written. "
+                    "Run the same command again; if this stays, report it"
+                )
+    tell("looking for ids used twice")
+    progress.duplicates = find_duplicates(run, shards)
+    tell("done")
+    return progress
+
+
+class _Books:
+    """The account of one unfinished shard: the rows of each chunk, and how many there must be, once that is known."""
+
+    def __init__(self, on_disk: Mapping[int, CommittedChunk]) -> None:
+        self.chunks: dict[int, tuple[int, int, int, float]] = {
+            start: (*(chunk.count(outcome) for outcome in OUTCOMES), chunk.audio_s)  # type: ignore[misc]
+            for start, chunk in on_disk.items()
+        }
+        self.rows: int | None = None
+        self.bytes_read = 0
+        self.note: str | None = None
+
+    def total(self) -> int:
+        return sum(labeled + rejected + failed for labeled, rejected, failed, _ in self.chunks.values())
+
+    def counts(self, shard: str) -> ShardCounts:
+        labeled, rejected, failed, audio_s = (sum(column) for column in zip(*self.chunks.values(), strict=True))
+        return ShardCounts(shard, self.rows or 0, labeled, rejected, failed, audio_s, self.bytes_read, self.note)
+
+
+def _book(run: RunFolder, books: dict[str, _Books], receipt: Mapping[str, Any], progress: Progress) -> None:
+    """Enter one receipt; the one that completes its shard makes the ``done`` marker."""
+    shard = receipt["shard"]
+    progress.bytes_read += receipt["bytes_read"]
+    if receipt["error"]:
+        run.mark_unreadable(shard, receipt["error"])
+        progress.unreadable[shard] = receipt["error"]
+        return
+    book = books.get(shard)
+    if book is None:
+        return  # a chunk of a finished shard, sent again because a worker died
+    book.chunks[receipt["start"]] = (*(receipt[outcome] for outcome in OUTCOMES), receipt["audio_s"])  # type: ignore[assignment]
+    book.bytes_read += receipt["bytes_read"]
+    if receipt["shard_rows"] is not None:
+        book.rows, book.note = receipt["shard_rows"], receipt["note"]
+    progress.rows += receipt["new_rows"]
+    progress.audio_s += receipt["new_audio_s"]
+    for outcome in OUTCOMES:
+        setattr(progress, outcome, getattr(progress, outcome) + receipt[f"new_{outcome}"])
+    if book.rows is not None and book.total() == book.rows:
+        run.mark_done(book.counts(shard))
+        progress.unreadable.pop(shard, None)
+        progress.shards_done += 1
+        del books[shard]

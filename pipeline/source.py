@@ -1,0 +1,123 @@
+"""The Ray Data datasource: one read task per shard, which streams chunks of decoded utterances.
+
+Reading and decoding are one step, because Ray would fuse them into one task anyway, and the encoded audio then never becomes
+an Arrow column only to be taken apart again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+from ray.data import Datasource, ReadTask
+from ray.data.block import BlockMetadata
+
+from manifests.run_folder import Shard
+from manifests.storage import file_size, open_binary
+from pipeline.chunks import CHUNK, Chunk, cut_chunks
+from pipeline.decode import decode_row
+from pipeline.file_shard import FileShard
+from pipeline.tar_shard import TarShard, UnreadableShard
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What is to be read of a shard: all of it but the positions in ``skip``, up to ``limit`` utterances."""
+
+    shard: Shard
+    skip: frozenset[int] = frozenset()
+    limit: int | None = None
+    clips_per_chunk: int = 256
+    bytes_per_chunk: int = 16 << 20
+    min_duration_s: float = 0.5
+    max_duration_s: float = 30.0
+
+
+class CountingFile:
+    """A binary file that counts the bytes handed out."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.bytes_read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.bytes_read += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def read_shard(plan: ShardPlan) -> Iterator[Chunk]:
+    """The chunks of a shard. A shard that cannot be read gives one empty chunk with ``error``."""
+    shard = plan.shard
+    try:
+        if shard.kind == "folder":
+            reader = FileShard(shard)
+            yield from _counted(plan, reader, lambda: reader.bytes_read)
+            return
+        with open_binary(shard.url) as raw:
+            if shard.kind == "jsonl":
+                lines = FileShard(shard, raw)
+                yield from _counted(plan, lines, lambda: lines.bytes_read)
+                return
+            file = CountingFile(raw)
+            tar = TarShard(shard.url, cast(BinaryIO, file), file_size(shard.url), shard.name)
+            yield from _counted(plan, tar, lambda: file.bytes_read)
+    except OSError as error:
+        yield Chunk(shard.name, 0, 0, [], error=f"{shard.url}: {error.strerror or error}")
+    except UnreadableShard as error:
+        yield Chunk(shard.name, 0, 0, [], error=str(error))
+
+
+def _counted(plan: ShardPlan, reader: Any, bytes_read: Any) -> Iterator[Chunk]:
+    counted = 0
+    entries = reader.entries(plan.skip)
+    for chunk in cut_chunks(plan.shard.name, entries, plan.clips_per_chunk, plan.bytes_per_chunk, plan.limit):
+        chunk.bytes_read, counted = bytes_read() - counted, bytes_read()
+        if chunk.shard_rows is not None:
+            chunk.note = getattr(reader, "note", None)
+        yield chunk
+
+
+class _Everything:
+    def __contains__(self, position: object) -> bool:
+        return True
+
+
+def count_utterances(shard: Shard) -> int:
+    """How many rows a shard will give, from its headers and its JSON, without reading audio; 0 where it is unreadable."""
+    plan = ShardPlan(shard, skip=cast("frozenset[int]", _Everything()))
+    return sum(chunk.shard_rows or 0 for chunk in read_shard(plan))
+
+
+class ShardSource(Datasource):
+    """Reads the planned shards; a read task is a shard."""
+
+    def __init__(self, plans: list[ShardPlan]) -> None:
+        super().__init__()
+        self._plans = plans
+
+    def get_name(self) -> str:
+        return "Shards"
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None) -> list[ReadTask]:
+        return [ReadTask(_Read(plan), BlockMetadata(None, None, None, None), schema=CHUNK) for plan in self._plans]
+
+
+class _Read:
+    def __init__(self, plan: ShardPlan) -> None:
+        self._plan = plan
+
+    def __call__(self) -> Iterator[pa.Table]:
+        for chunk in read_shard(self._plan):
+            for row in chunk.clips:
+                decode_row(row, self._plan.min_duration_s, self._plan.max_duration_s)
+            yield chunk.to_table()

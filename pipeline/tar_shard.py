@@ -1,0 +1,228 @@
+"""Emilia's WebDataset tars, read in one pass with bounded memory.
+
+A key's members normally stand side by side; where they do not, the parts are kept (the JSON, or the place of the audio) and
+joined at the end of the shard. Whatever is in a tar gets its row: a key without audio or without JSON, a member that is cut
+off, an unreadable rest.
+"""
+
+import re
+import tarfile
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from manifests.audio_uri import AudioUri
+from manifests.ids import printable
+from pipeline.emilia import PENDING, MetadataError, Row, fail, identify, new_row, parse_metadata, reject
+from pipeline.inputs import AUDIO_SUFFIXES
+
+MAX_AUDIO_BYTES = 64 << 20
+MAX_JSON_BYTES = 1 << 20
+
+_BLOCK = 512
+# WebDataset's rule: the key ends at the first dot of the file name.
+_MEMBER = re.compile(r"(?P<key>(?:.*/)?[^/.]+)\.(?P<suffix>[^/]*)", re.DOTALL)
+
+
+class Entry(NamedTuple):
+    """One utterance of a shard, in reading order. ``row`` is None where it was to be skipped."""
+
+    row: Row | None
+    size: int  # bytes of encoded audio
+
+
+class UnreadableShard(Exception):
+    """A shard of which nothing can be read; the message says why."""
+
+
+@dataclass(slots=True)
+class _Audio:
+    suffix: str
+    offset: int
+    size: int
+    data: bytes | None = None  # None: skipped, too large, or to be read later
+
+
+@dataclass(slots=True)
+class _Group:
+    """The members of one key, as far as they have been met."""
+
+    key: str
+    json: bytes | None = None
+    audio: _Audio | None = None
+    error: tuple[str, str] | None = None  # reason and detail
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return self.json is not None and self.audio is not None and self.error is None
+
+    def takes(self, suffix: str) -> bool:
+        """Whether a member with this suffix belongs here, rather than to a second utterance of the same key."""
+        return not (self.json is not None if suffix == "json" else self.audio is not None and _is_audio(suffix))
+
+
+class TarShard:
+    """Reader of one tar.
+
+    Parameters
+    ----------
+    url : of the tar, as it is written into ``audio_uri``
+    file : the tar, open for reading and seeking
+    size : of the tar in bytes
+    shard : its name
+    """
+
+    def __init__(self, url: str, file: BinaryIO, size: int, shard: str) -> None:
+        self._url, self._file, self._size, self._shard = url, file, size, shard
+        self._seen: set[str] = set()
+        self._position = 0
+        self._rest_unreadable: tuple[int, str] | None = None
+        self.note: str | None = None
+
+    def entries(self, skip: Container[int] = ()) -> Iterator[Entry]:
+        """Every utterance in reading order; the audio of positions in ``skip`` is not read.
+
+        Raises
+        ------
+        UnreadableShard : the file is not a tar
+        """
+        pending: dict[str, list[_Group]] = {}
+        for group in self._groups(skip):
+            if group.complete:
+                yield self._entry(group, skip)
+            else:
+                pending.setdefault(group.key, []).append(group)
+        for groups in pending.values():
+            for group in _join(groups):
+                yield self._entry(group, skip)
+        if self._rest_unreadable:
+            offset, why = self._rest_unreadable
+            row = new_row(self._shard, self._position, f"{self._shard}~{offset}")
+            fail(row, "read", "corrupt_tar", f"{self._url}: nothing can be read from byte {offset} on: {why}")
+            self._position += 1
+            yield Entry(row, 0)
+
+    def _groups(self, skip: Container[int]) -> Iterator[_Group]:
+        current: _Group | None = None
+        for info, cut in self._members():
+            match = _MEMBER.fullmatch(info.name)
+            key = printable(match["key"] if match else info.name)
+            suffix = match["suffix"].lower() if match else ""
+            if current is None or current.key != key or not current.takes(suffix):
+                if current is not None:
+                    yield current
+                current = _Group(key)
+            if cut:
+                current.error = ("truncated_tar", f"{self._url} ends inside {printable(info.name)}")
+            elif not info.isreg():
+                current.error = ("not_a_file", f"{printable(info.name)} is a link or a device, not a file")
+            elif suffix == "json":
+                current.json = self._read(info.offset_data, min(info.size, MAX_JSON_BYTES))
+                if info.size > MAX_JSON_BYTES:
+                    current.error = ("invalid_json", f"the JSON has {info.size} bytes, at most {MAX_JSON_BYTES} are read")
+            elif _is_audio(suffix):
+                current.audio = _Audio(suffix, info.offset_data, info.size)
+                # A group that turns out to be complete gets the next position, so it is known here whether it is wanted.
+                if info.size <= MAX_AUDIO_BYTES and self._position not in skip:
+                    current.audio.data = self._read(info.offset_data, info.size)
+            else:
+                current.others.append(suffix or info.name)
+        if current is not None:
+            yield current
+
+    def _members(self) -> Iterator[tuple[tarfile.TarInfo, bool]]:
+        """The members, folders left out, and whether the file ends inside the member."""
+        try:
+            tar = tarfile.TarFile(fileobj=self._file)
+        except (tarfile.TarError, EOFError, ValueError) as error:
+            if self._size == 0:
+                raise UnreadableShard(f"{self._url} is empty: not even the end mark of a tar") from None
+            raise UnreadableShard(f"{self._url} is not a tar: {error}") from None
+        offset = 0
+        while True:
+            self._file.seek(offset)
+            tar.offset = offset
+            try:
+                info = tarfile.TarInfo.fromtarfile(tar)
+            except tarfile.HeaderError as error:
+                if isinstance(error, tarfile.EOFHeaderError):
+                    return
+                if isinstance(error, tarfile.EmptyHeaderError):
+                    # Some tools leave the end mark out, and a tar cut between two members has none either.
+                    self.note = "the tar has no end mark: it may have been cut between two members"
+                    return
+                self._rest_unreadable = (offset, str(error))
+                return
+            # tar.offset now points behind the member's data, which lie behind one or more header blocks.
+            offset = tar.offset
+            cut = info.isreg() and info.offset_data + info.size > self._size
+            if not info.isdir():
+                yield info, cut
+            if cut:
+                return
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(size)
+
+    def _entry(self, group: _Group, skip: Container[int]) -> Entry:
+        position = self._position
+        self._position += 1
+        row = self._row(group, position)
+        audio = group.audio
+        size = audio.size if audio else 0
+        if position in skip:
+            return Entry(None, size)
+        if row["outcome"] == PENDING and audio is not None:
+            if audio.size > MAX_AUDIO_BYTES:
+                reject(row, "read", "too_large", float(audio.size), f"at most {MAX_AUDIO_BYTES} bytes of audio are read")
+            else:
+                row["audio"] = audio.data if audio.data is not None else self._read(audio.offset, audio.size)
+        return Entry(row, size)
+
+    def _row(self, group: _Group, position: int) -> Row:
+        row = new_row(self._shard, position, group.key)
+        if group.audio is not None:
+            row["audio_uri"] = printable(str(AudioUri(self._url, group.audio.offset, group.audio.size)))
+            row["audio_format"] = group.audio.suffix
+        if group.json is not None:
+            try:
+                row.update(parse_metadata(group.json))
+            except MetadataError as error:
+                if group.error is None:
+                    group.error = (error.reason, str(error))
+        if group.error is not None:
+            fail(row, "read", *group.error)
+        elif group.audio is None:
+            beside = f" (there is {', '.join(map(printable, group.others))})" if group.others else ""
+            fail(row, "read", "missing_audio", f"{group.key} has no audio member{beside}")
+        elif group.json is None:
+            fail(row, "read", "missing_json", f"{group.key} has no .json member")
+        return identify(row, group.key, self._seen)
+
+
+def _is_audio(suffix: str) -> bool:
+    return f".{suffix}" in AUDIO_SUFFIXES
+
+
+def _join(groups: list[_Group]) -> Iterator[_Group]:
+    """Parts of one key that stood apart: the first JSON goes with the first audio, and so on."""
+    whole: list[_Group] = []
+    for part in groups:
+        home = next((g for g in whole if not g.error and not part.error and _fits(g, part)), None)
+        if home is None:
+            whole.append(part)
+            continue
+        home.json = home.json if home.json is not None else part.json
+        home.audio = home.audio or part.audio
+        home.others += part.others
+    for group in whole:
+        if group.audio is not None:
+            # Its position is known only now, so what was read on the way may be missing or not wanted.
+            group.audio.data = None
+        yield group
+
+
+def _fits(group: _Group, part: _Group) -> bool:
+    return not (group.json is not None and part.json is not None) and not (group.audio and part.audio)
