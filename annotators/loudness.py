@@ -38,8 +38,7 @@ def loudness_lufs(samples: np.ndarray, sample_rate: int) -> float | None:
     """
     if len(samples) < _BLOCK_S * sample_rate:
         return None
-    # float64, because the filters of BS.1770 feed back and the library writes their output into the input's type.
-    loudness = float(_meter(sample_rate).integrated_loudness(np.asarray(samples, dtype=np.float64)))
+    loudness = float(_meter(sample_rate).integrated_loudness(samples))
     return loudness if np.isfinite(loudness) else None
 
 

@@ -36,8 +36,8 @@ _SYLLABLE_LANGUAGES = frozenset(
 # Kana and their long mark, bopomofo, Han with its extensions, 々 and 〇, Hangul syllables: about a syllable each.
 _CHARACTER = "[々〇ぁ-ゖァ-ヺーㄅ-ㄯ㐀-䶿一-鿿가-힣豈-\ufaff\U00020000-\U0003ffff]"
 _TOKEN = re.compile(rf"(?P<character>{_CHARACTER})|(?P<digits>\d+)|(?P<word>(?:(?!{_CHARACTER})[^\W\d_]|['’](?=\w))+)")
-# In decomposed text. Umlaut, circumflex and tilde stay within a run (Häuser, maître, não); an acute or grave ends it, for
-# it mostly says that the next vowel is spoken apart (théâtre, día).
+# In decomposed text. Umlaut, circumflex and tilde stay within a run (Häuser, maître, não); an acute or grave ends it,
+# for it mostly says that the next vowel is spoken apart (théâtre, día).
 _VOWELS = re.compile("(?:[aeiouyæœøı][\u0302-\u036f]*)+")
 
 

@@ -41,7 +41,7 @@ class ChunkConfig(_Section):
 class ReferenceConfig(_Section):
     """The sample from which low, medium and high are drawn."""
 
-    clips: int = Field(800, ge=30)  # per language that the names of the shards show
+    clips: int = Field(500, ge=30)  # per language that the names of the shards show
     shards: int = Field(16, ge=1)  # likewise
     min_clips: int = Field(30, ge=2)  # below this a language gets no words
 

@@ -23,7 +23,7 @@ def find_duplicates(run: RunFolder, shards: Sequence[Shard]) -> int:
         db.execute("SET preserve_insertion_order = false")
         db.register("labels", run.dataset())
         db.register("shard_order", order)
-        found = db.execute(
+        found = db.sql(
             """
             WITH used_twice AS (SELECT utterance_id FROM labels GROUP BY utterance_id HAVING count(*) > 1),
             ranked AS (

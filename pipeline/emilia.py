@@ -62,12 +62,14 @@ def parse_metadata(raw: bytes) -> Row:
     speaker = _text(data, "speaker")
     dnsmos = _number(data, "dnsmos")
     phone_count = _number(data, "phone_count")
+    stated_duration_s = _number(data, "duration")
     return {
         "utterance_id": _text(data, "id"),
         "text": _text(data, "text"),
         "language": (_text(data, "language") or "").strip().lower() or None,
         "speaker": speaker,
         "license": _text(data, "license"),
+        "stated_duration_s": stated_duration_s,  # for inspect; the row keeps the measured one
         "phone_count": None if phone_count is None else int(phone_count),
         "quality": None if dnsmos is None else {"dnsmos": dnsmos},
     }

@@ -25,8 +25,8 @@ class FileShard:
         self._seen: set[str] = set()
         self.bytes_read = 0
 
-    def entries(self, skip: Container[int] = ()) -> Iterator[Entry]:
-        """Every file or line in order; the audio of positions in ``skip`` is not read."""
+    def entries(self, skip: Container[int] = (), audio: bool = True) -> Iterator[Entry]:
+        """Every file or line in order; positions in ``skip`` give no row, and without ``audio`` none is read."""
         for position, (row, path) in enumerate(self._rows()):
             size = 0
             if path is not None:
@@ -39,14 +39,16 @@ class FileShard:
                 yield Entry(None, size)
                 continue
             if row["outcome"] == PENDING and path is not None:
-                self._load(row, path, size)
+                self._load(row, path, size, audio)
             yield Entry(row, size)
 
-    def _load(self, row: Row, path: str, size: int) -> None:
+    def _load(self, row: Row, path: str, size: int, audio: bool) -> None:
         row["audio_uri"] = printable(str(AudioUri(path, 0, size)))
         row["audio_format"] = PurePosixPath(path).suffix.lstrip(".").lower() or None
         if size > MAX_AUDIO_BYTES:
             reject(row, "read", "too_large", float(size), f"at most {MAX_AUDIO_BYTES} bytes of audio are read")
+            return
+        if not audio:
             return
         try:
             with open_binary(path) as file:

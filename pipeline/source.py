@@ -4,7 +4,7 @@ Reading and decoding are one step, because Ray would fuse them into one task any
 an Arrow column only to be taken apart again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -52,31 +52,33 @@ class CountingFile:
         return self._file.tell()
 
 
-def read_shard(plan: ShardPlan) -> Iterator[Chunk]:
-    """The chunks of a shard. A shard that cannot be read gives one empty chunk with ``error``."""
+def read_shard(plan: ShardPlan, audio: bool = True) -> Iterator[Chunk]:
+    """The chunks of a shard, with encoded audio unless ``audio`` is off. A shard that cannot be read gives one empty chunk with ``error``."""
     shard = plan.shard
     try:
         if shard.kind == "folder":
             reader = FileShard(shard)
-            yield from _counted(plan, reader, lambda: reader.bytes_read)
+            yield from _counted(plan, reader, audio, lambda: reader.bytes_read)
             return
         with open_binary(shard.url) as raw:
             if shard.kind == "jsonl":
                 lines = FileShard(shard, raw)
-                yield from _counted(plan, lines, lambda: lines.bytes_read)
+                yield from _counted(plan, lines, audio, lambda: lines.bytes_read)
                 return
             file = CountingFile(raw)
             tar = TarShard(shard.url, cast(BinaryIO, file), file_size(shard.url), shard.name)
-            yield from _counted(plan, tar, lambda: file.bytes_read)
+            yield from _counted(plan, tar, audio, lambda: file.bytes_read)
     except OSError as error:
         yield Chunk(shard.name, 0, 0, [], error=f"{shard.url}: {error.strerror or error}")
     except UnreadableShard as error:
         yield Chunk(shard.name, 0, 0, [], error=str(error))
 
 
-def _counted(plan: ShardPlan, reader: Any, bytes_read: Any) -> Iterator[Chunk]:
+def _counted(
+    plan: ShardPlan, reader: FileShard | TarShard, audio: bool, bytes_read: Callable[[], int]
+) -> Iterator[Chunk]:
     counted = 0
-    entries = reader.entries(plan.skip)
+    entries = reader.entries(plan.skip, audio)
     for chunk in cut_chunks(plan.shard.name, entries, plan.clips_per_chunk, plan.bytes_per_chunk, plan.limit):
         chunk.bytes_read, counted = bytes_read() - counted, bytes_read()
         if chunk.shard_rows is not None:
@@ -84,15 +86,14 @@ def _counted(plan: ShardPlan, reader: Any, bytes_read: Any) -> Iterator[Chunk]:
         yield chunk
 
 
-class _Everything:
-    def __contains__(self, position: object) -> bool:
-        return True
+def survey(shard: Shard) -> Iterator[Chunk]:
+    """The rows of a shard from its headers and its JSON, without reading audio."""
+    return read_shard(ShardPlan(shard), audio=False)
 
 
 def count_utterances(shard: Shard) -> int:
-    """How many rows a shard will give, from its headers and its JSON, without reading audio; 0 where it is unreadable."""
-    plan = ShardPlan(shard, skip=cast("frozenset[int]", _Everything()))
-    return sum(chunk.shard_rows or 0 for chunk in read_shard(plan))
+    """How many rows a shard will give; 0 where it is unreadable."""
+    return sum(chunk.rows for chunk in survey(shard))
 
 
 class ShardSource(Datasource):

@@ -77,16 +77,18 @@ class TarShard:
         self._url, self._file, self._size, self._shard = url, file, size, shard
         self._seen: set[str] = set()
         self._position = 0
+        self._with_audio = True
         self._rest_unreadable: tuple[int, str] | None = None
         self.note: str | None = None
 
-    def entries(self, skip: Container[int] = ()) -> Iterator[Entry]:
-        """Every utterance in reading order; the audio of positions in ``skip`` is not read.
+    def entries(self, skip: Container[int] = (), audio: bool = True) -> Iterator[Entry]:
+        """Every utterance in reading order; positions in ``skip`` give no row, and without ``audio`` none is read.
 
         Raises
         ------
         UnreadableShard : the file is not a tar
         """
+        self._with_audio = audio
         pending: dict[str, list[_Group]] = {}
         for group in self._groups(skip):
             if group.complete:
@@ -124,7 +126,7 @@ class TarShard:
             elif _is_audio(suffix):
                 current.audio = _Audio(suffix, info.offset_data, info.size)
                 # A group that turns out to be complete gets the next position, so it is known here whether it is wanted.
-                if info.size <= MAX_AUDIO_BYTES and self._position not in skip:
+                if self._with_audio and info.size <= MAX_AUDIO_BYTES and self._position not in skip:
                     current.audio.data = self._read(info.offset_data, info.size)
             else:
                 current.others.append(suffix or info.name)
@@ -177,7 +179,7 @@ class TarShard:
         if row["outcome"] == PENDING and audio is not None:
             if audio.size > MAX_AUDIO_BYTES:
                 reject(row, "read", "too_large", float(audio.size), f"at most {MAX_AUDIO_BYTES} bytes of audio are read")
-            else:
+            elif self._with_audio:
                 row["audio"] = audio.data if audio.data is not None else self._read(audio.offset, audio.size)
         return Entry(row, size)
 

@@ -1,0 +1,32 @@
+"""The files of a data set in EMO-Emilia's form: a table with ``index, emotion, wav, text``, and the provenance beside it."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+RELEASE_VERSION = 1
+
+COLUMNS = ("index", "emotion", "wav", "text")
+"""Exactly these keys in exactly this order, as EMO-Emilia publishes them."""
+
+
+def release_row(utterance_id: str, emotion: str, text: str | None) -> dict[str, str]:
+    """One row of the table; a clip without text gets an empty one."""
+    return {"index": utterance_id, "emotion": emotion, "wav": f"./wav/{utterance_id}.wav", "text": text or ""}
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """One JSON object to a line, UTF-8, keys in the order of the dicts."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_parquet(path: Path, rows: Iterable[dict[str, str]]) -> None:
+    """The same table as Parquet."""
+    schema = pa.schema([(name, pa.string()) for name in COLUMNS], metadata={"emotrove.release_version": str(RELEASE_VERSION)})
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")

@@ -1,0 +1,215 @@
+"""The commands of this room."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.options import AddressOption, InputsArgument, JsonOption, RunArgument, clear_errors, print_json, stop
+
+
+def label(
+    inputs: InputsArgument,
+    run: RunArgument,
+    profile: Annotated[
+        str, typer.Option(help="What to run: embedded, cpu or gpu, or your own YAML file.", metavar="NAME|FILE.yaml")
+    ] = "embedded",
+    address: AddressOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N utterances of the input.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Label speech: one row for every utterance of the input.
+
+    Run the same command again after a kill or a crash: it goes on where it stopped.
+
+    Examples:
+
+        emotrove label 'data/EN-*.tar' runs/first
+
+        emotrove label s3://bucket/emilia/ s3://bucket/run --profile my.yaml --address auto
+    """
+    with clear_errors():
+        from manifests.run_folder import RunFolder
+        from pipeline.config import load_config
+        from pipeline.label import label as run_label
+        from pipeline.progress import listener
+
+        config = load_config(profile)
+        with listener(json) as listen:
+            result = run_label(inputs, RunFolder(run), config, profile, address=address, limit=limit, listener=listen)
+        _finish(result, run, json)
+
+
+def failures(
+    run: RunArgument,
+    retry: Annotated[bool, typer.Option("--retry", help="Try the failed utterances and unreadable shards again.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="List only the first N.")] = None,
+    address: AddressOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the utterances that failed, with stage and error, or try them again.
+
+    Examples:
+
+        emotrove failures runs/first
+
+        emotrove failures runs/first --retry
+    """
+    with clear_errors():
+        from manifests.run_folder import RunFolder
+
+        folder = RunFolder(run)
+        if retry:
+            from pipeline.config import EngineConfig
+            from pipeline.label import retry as run_retry
+            from pipeline.progress import listener
+
+            with listener(json) as listen:
+                result = run_retry(folder, EngineConfig(), address=address, listener=listen)
+            _finish(result, run, json)
+            return
+        from pipeline.report import print_failures
+        from pipeline.status import failures as list_failures
+
+        if json:
+            for row in list_failures(folder, limit):
+                print_json(row)
+        else:
+            print_failures(folder, list_failures(folder, limit))
+
+
+def _finish(result: "object", run: str, json: bool) -> None:
+    from dataclasses import asdict
+
+    from pipeline.label import Progress
+    from pipeline.report import print_progress
+
+    assert isinstance(result, Progress)
+    if json:
+        print_json({"event": "end", **asdict(result)})
+    else:
+        print_progress(result, run)
+    if result.unreadable:
+        names = "; ".join(result.unreadable.values())
+        stop(f"{len(result.unreadable)} of {result.shards_total} shards could not be read: {names}")
+
+
+def status(run: RunArgument, json: JsonOption = False) -> None:
+    """Account for a run: shards, rows, outcomes, and whether everything adds up.
+
+    The exit code is 0 when every shard is done and reconciles, else 1.
+
+    Example:
+
+        emotrove status runs/first
+    """
+    with clear_errors():
+        from manifests.run_folder import RunFolder
+        from pipeline.report import print_status
+        from pipeline.status import status as account
+
+        found = account(RunFolder(run))
+        if json:
+            print_json(found.to_json())
+        else:
+            print_status(found)
+        if not found.complete:
+            raise typer.Exit(1)
+
+
+def inspect(inputs: InputsArgument, json: JsonOption = False) -> None:
+    """Say what an input holds (shards, clips, hours, languages) and what is wrong with it, without decoding.
+
+    Examples:
+
+        emotrove inspect 'data/*.tar'
+
+        emotrove inspect s3://bucket/emilia/ --json
+    """
+    with clear_errors():
+        from pipeline.inspect import inspect as look
+        from pipeline.report import print_inspection
+
+        found = look(inputs)
+        if json:
+            print_json(found.to_json())
+        else:
+            print_inspection(found)
+
+
+class ExportFormat(str, enum.Enum):
+    """How the table of a release is written."""
+
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the data set.")],
+    per_class: Annotated[
+        int | None, typer.Option(min=1, help="At most N clips for each language and emotion, surest first.")
+    ] = None,
+    languages: Annotated[str | None, typer.Option(help="Only these languages, e.g. en,zh.")] = None,
+    format: Annotated[ExportFormat, typer.Option(help="Of the table; the audio is WAV in both.")] = ExportFormat.jsonl,
+    json: JsonOption = False,
+) -> None:
+    """Export machine labels as a data set in EMO-Emilia's form. No expert has verified it.
+
+    Examples:
+
+        emotrove export runs/first out --per-class 100
+
+        emotrove export runs/first out --languages en,zh --format parquet
+    """
+    with clear_errors():
+        from manifests.run_folder import RunFolder
+        from pipeline.export import export as write
+        from pipeline.report import print_export
+
+        wanted = [code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None
+        found = write(RunFolder(run), out, per_class=per_class, languages=wanted, table_format=format.value)
+        if json:
+            print_json(found.to_json())
+        else:
+            print_export(found)
+
+
+def evaluate(
+    run: RunArgument,
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="JSONL with id and emotion.", exists=True, dir_okay=False)],
+    voter: Annotated[str | None, typer.Option(help="Score this voter instead of the consensus.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Score the labels of a run against known emotions: UA (UAR), WA, macro-F1, per class, with an interval.
+
+    Example:
+
+        emotrove evaluate runs/first truth.jsonl --voter seed
+    """
+    with clear_errors():
+        from manifests.run_folder import RunFolder
+        from pipeline.evaluate import evaluate as score
+        from pipeline.report import print_evaluation
+
+        found = score(RunFolder(run), truth, voter)
+        if json:
+            print_json(found.to_json())
+        else:
+            print_evaluation(found)
+
+
+def demo(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for what the demo makes.")] = Path("demo-out"),
+) -> None:
+    """Label a small shard that comes with emotrove, and show what there is: table, page and export.
+
+    Example:
+
+        emotrove demo demo-out
+    """
+    with clear_errors():
+        from pipeline.demo import demo as show
+
+        show(out)

@@ -1,0 +1,31 @@
+"""Fixtures that all rooms share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.packages import missing
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real audio and labels; they lie beside the project where it is developed and tested, not on a user's machine."""
+    data = SHARED / "data"
+    if not data.is_dir():
+        missing("the shared data sets are not beside this checkout")
+    return data
+
+
+@pytest.fixture(scope="session")
+def local_ray():
+    """One Ray for all tests of the session that run a job in their own process."""
+    from pipeline.config import EngineConfig
+    from pipeline.engine import start
+
+    start(EngineConfig(object_store_megabytes=200))
+    import ray
+
+    yield ray
+    ray.shutdown()
