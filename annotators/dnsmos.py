@@ -5,14 +5,14 @@ it is long enough, a longer one is heard in windows one second apart and average
 """
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options, Rejection
-from manifests.errors import ConfigError, MissingPackage
+from manifests.errors import ConfigError
 
 WINDOW = int(9.01 * SAMPLE_RATE_HZ)
 # Polynomials of the published script, which map the network's raw outputs to P.835 scores.
@@ -45,14 +45,12 @@ class Dnsmos(Annotator):
 
     @classmethod
     def check(cls, options: Any) -> None:
-        if find_spec("onnxruntime") is None:
-            raise MissingPackage("onnxruntime", "dnsmos", "the annotator 'dnsmos'")
         if not options.model.is_file():
-            raise ConfigError(f"annotators.dnsmos.model: no such file: {options.model}. Give the path of sig_bak_ovr.onnx")
+            raise ConfigError(
+                f"annotators.dnsmos.model: no such file: {options.model}. Give the path of sig_bak_ovr.onnx"
+            )
 
     def load(self) -> None:
-        import onnxruntime
-
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = settings.inter_op_num_threads = 1  # a process has one core of its own
         self._session = onnxruntime.InferenceSession(str(self.options.model), settings, ["CPUExecutionProvider"])

@@ -63,7 +63,12 @@ def compose_english(levels: dict[str, str | None], words: str, emotion: str | No
     sentence = "The speaker talks " + ", ".join(parts) if parts else "The speaker talks" if words else ""
     if words:
         sentence += f"{',' if parts else ''} saying: “{words}”"
-    return _closed(sentence, "." if not sentence.endswith(_ENDED) else "", f"From the voice, the emotion is inferred to be {emotion}." if emotion else "", " ")
+    return _closed(
+        sentence,
+        "." if not sentence.endswith(_ENDED) else "",
+        f"From the voice, the emotion is inferred to be {emotion}." if emotion else "",
+        " ",
+    )
 
 
 def compose_chinese(levels: dict[str, str | None], words: str, emotion: str | None) -> str | None:

@@ -46,7 +46,7 @@ def make_emilia_id(language: str, batch: int, speaker: int, utterance: int) -> s
 def is_valid_id(text: str) -> bool:
     """Whether an id can be kept as it is: no separator, control character, ``~`` or leading dot, at most 200 bytes."""
     return (
-        0 < len(text)
+        len(text) > 0
         and text == text.strip()
         and not text.startswith(".")
         and _FORBIDDEN.search(text) is None

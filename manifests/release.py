@@ -28,5 +28,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def write_parquet(path: Path, rows: Iterable[dict[str, str]]) -> None:
     """The same table as Parquet."""
-    schema = pa.schema([(name, pa.string()) for name in COLUMNS], metadata={"emotrove.release_version": str(RELEASE_VERSION)})
+    schema = pa.schema(
+        [(name, pa.string()) for name in COLUMNS], metadata={"emotrove.release_version": str(RELEASE_VERSION)}
+    )
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")

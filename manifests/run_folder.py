@@ -215,7 +215,9 @@ class RunFolder:
                     positions = table["position"].to_pylist()
                     twice = seen.intersection(positions)
                     if twice:
-                        raise RunFolderError(f"{self.store.path(name)}: row {min(twice)} of {shard} is in another file too")
+                        raise RunFolderError(
+                            f"{self.store.path(name)}: row {min(twice)} of {shard} is in another file too"
+                        )
                     seen.update(positions)
                     chunk.outcomes.update(dict.fromkeys(positions, outcome))
                     chunk.audio_s += sum(filter(None, table["duration_s"].to_pylist()))

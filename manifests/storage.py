@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 
-from manifests.errors import MissingPackage, StorageError
+from manifests.errors import EmotroveError, MissingPackage, StorageError
 
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
 _TEMPORARY = ".tmp-"
@@ -74,8 +75,11 @@ def file_size(url: str) -> int:
     if not is_url(url):
         path = local_path(url)
         status = path.stat()
-        if path.is_dir():
+        if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
+        if not stat.S_ISREG(status.st_mode):
+            # Reading a pipe or a device may never end.
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
         return status.st_size
     fs, path_in_store = filesystem(url)
     info = fs.info(path_in_store)
@@ -129,6 +133,13 @@ class Store:
             raise StorageError(
                 f"Could not {doing} {self.path(name)}: {error.strerror or error}. {remedy} and run the command again."
             ) from error
+        except Exception as error:
+            if self.is_local or isinstance(error, EmotroveError):
+                raise
+            # botocore and aiohttp raise errors that share no other base
+            raise StorageError(
+                f"Could not {doing} {self.path(name)}: {error}. Check that the store can be reached and run the command again."
+            ) from error
 
     def exists(self, name: str) -> bool:
         if self.is_local:
@@ -175,14 +186,14 @@ class Store:
                 path = self._local(name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
-                aside.write_bytes(data)
                 try:
+                    aside.write_bytes(data)
                     # A hard link fails where the name exists, and shows the file with its content or not at all.
                     os.link(aside, path)
                 except FileExistsError:
                     return False
                 finally:
-                    aside.unlink()
+                    aside.unlink(missing_ok=True)
                 return True
             try:
                 self.remote[0].pipe_file(self._in_store(name), data, mode="create")
@@ -221,7 +232,10 @@ class Store:
         """
         with self._explained("make", ""):
             if self.is_local:
-                self._local("").mkdir(parents=True, exist_ok=True)
+                try:
+                    self._local("").mkdir(parents=True, exist_ok=True)
+                except FileExistsError:
+                    raise StorageError(f"{self.path()} is a file. Give a folder for the run") from None
         probe = f"{_TEMPORARY}{uuid.uuid4().hex}"
         self.write_bytes(probe, b"")
         self.delete(probe)

@@ -1,8 +1,5 @@
 """Training commands."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Train the models.")

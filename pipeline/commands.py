@@ -43,7 +43,9 @@ def label(
 
 def failures(
     run: RunArgument,
-    retry: Annotated[bool, typer.Option("--retry", help="Try the failed utterances and unreadable shards again.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try the failed utterances and unreadable shards again.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="List only the first N.")] = None,
     address: AddressOption = None,
     json: JsonOption = False,
@@ -178,7 +180,9 @@ def export(
 
 def evaluate(
     run: RunArgument,
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="JSONL with id and emotion.", exists=True, dir_okay=False)],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="JSONL with id and emotion.", exists=True, dir_okay=False)
+    ],
     voter: Annotated[str | None, typer.Option(help="Score this voter instead of the consensus.")] = None,
     json: JsonOption = False,
 ) -> None:

@@ -86,7 +86,9 @@ def _receipt(chunk: Chunk) -> dict[str, object]:
 
 def _write(run: RunFolder, chunk: Chunk) -> dict[str, object]:
     """Write the files of a chunk; gives the counts of all its rows, with those that were on disk before."""
-    new: dict[str, list[Row]] = {outcome: [row for row in chunk.clips if row["outcome"] == outcome] for outcome in OUTCOMES}
+    new: dict[str, list[Row]] = {
+        outcome: [row for row in chunk.clips if row["outcome"] == outcome] for outcome in OUTCOMES
+    }
     touched = {row["position"] for row in chunk.clips}
     kept: dict[str, pa.Table] = {}
     for outcome in OUTCOMES:

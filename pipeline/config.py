@@ -117,7 +117,11 @@ class RunConfig(_Section):
 
 def profiles() -> list[str]:
     """Names of the profiles that come with emotrove."""
-    return sorted(p.name.removesuffix(".yaml") for p in files("pipeline").joinpath("profiles").iterdir() if p.name.endswith(".yaml"))
+    return sorted(
+        p.name.removesuffix(".yaml")
+        for p in files("pipeline").joinpath("profiles").iterdir()
+        if p.name.endswith(".yaml")
+    )
 
 
 def load_config(profile: str) -> RunConfig:
@@ -141,7 +145,9 @@ def load_config(profile: str) -> RunConfig:
     if user is None:
         user = {}
     if not isinstance(user, dict):
-        raise ConfigError(f"{profile}: the file must be a mapping such as 'annotators: ...', not a {type(user).__name__}")
+        raise ConfigError(
+            f"{profile}: the file must be a mapping such as 'annotators: ...', not a {type(user).__name__}"
+        )
     base = user.pop("profile", "embedded")
     if not isinstance(base, str):
         raise ConfigError(f"{profile}: profile: must be one of {', '.join(profiles())}")

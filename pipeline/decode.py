@@ -57,6 +57,8 @@ def decode_row(row: Row, min_duration_s: float, max_duration_s: float) -> Row:
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     finite = np.isfinite(mono)
     if not finite.all():
-        return reject(row, STAGE, "non_finite_samples", float(1 - finite.mean()), "share of samples that are NaN or infinite")
+        return reject(
+            row, STAGE, "non_finite_samples", float(1 - finite.mean()), "share of samples that are NaN or infinite"
+        )
     row["audio"] = to_pcm16(resample(mono, rate))
     return row

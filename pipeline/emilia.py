@@ -29,7 +29,9 @@ def fail(row: Row, stage: str, reason: str, detail: str) -> Row:
 
 def reject(row: Row, stage: str, reason: str, value: float | None = None, detail: str | None = None) -> Row:
     """End a row as ``rejected``: it was measured, or looked at, and is not wanted."""
-    row.update(outcome="rejected", stage=stage, reason=reason, reason_value=value, detail=detail and printable(detail)[:2000])
+    row.update(
+        outcome="rejected", stage=stage, reason=reason, reason_value=value, detail=detail and printable(detail)[:2000]
+    )
     return row
 
 

@@ -8,9 +8,10 @@ Each row of the graph is a chunk. Ray streams, applies backpressure, mixes CPU a
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -46,19 +47,30 @@ def start(engine: EngineConfig, address: str | None = None) -> None:
     """
     if ray.is_initialized():
         return
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         try:
             ray.init(address=address, **common)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise EngineError(f"Could not join Ray at '{address}': {error}") from error
         return
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        object_store_memory=engine.object_store_megabytes << 20,
-        **common,
-    )
+    store = engine.object_store_megabytes << 20
+    with _quiet_start():
+        ray.init(address="local", include_dashboard=False, object_store_memory=store, **common)
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Keep the line in which Ray's C++ side tells its log level off stderr; what goes wrong comes as an exception."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextlib.contextmanager
@@ -73,7 +85,9 @@ def explained() -> Iterator[None]:
             if inner is None or inner is cause:
                 break
             cause = inner
-        raise EngineError(f"The job stopped: {type(cause).__name__}: {cause}. What was committed stays; run it again to go on") from error
+        raise EngineError(
+            f"The job stopped: {type(cause).__name__}: {cause}. What was committed stays; run it again to go on"
+        ) from error
 
 
 class AnnotatorActor:
@@ -155,4 +169,4 @@ def receipts(dataset: Dataset, commit: Commit) -> Iterator[dict[str, Any]]:
     """Run the graph; gives a receipt for each committed chunk, as it is committed."""
     committed = dataset.map_batches(commit, batch_size=None, batch_format="pyarrow", num_cpus=0.01)
     for batch in committed.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        yield from batch.to_pylist()
+        yield from cast(pa.Table, batch).to_pylist()

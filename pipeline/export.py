@@ -41,7 +41,12 @@ class Export:
 
 
 def export(
-    run: RunFolder, out: Path, *, per_class: int | None = None, languages: Sequence[str] | None = None, table_format: str = "jsonl"
+    run: RunFolder,
+    out: Path,
+    *,
+    per_class: int | None = None,
+    languages: Sequence[str] | None = None,
+    table_format: str = "jsonl",
 ) -> Export:
     """Write ``out/``: the table, ``wav/`` (16 kHz mono PCM16), ``provenance.jsonl``, ``README.md`` and ``export.json``.
 
@@ -84,7 +89,10 @@ def _write(
 ) -> Export:
     found = Export(str(out))
     counts: Counter[tuple[str, str]] = Counter()
-    with (aside / "provenance.jsonl").open("w", encoding="utf-8") as provenance, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (
+        (aside / "provenance.jsonl").open("w", encoding="utf-8") as provenance,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         for batch in _chosen(run, per_class, languages):
             # The same decoder as the job's, so that the WAV is what the annotators heard.
             for row, _ in zip(batch, pool.map(lambda r: _write_wav(aside, r), batch), strict=True):
@@ -148,7 +156,9 @@ def _write_wav(aside: Path, row: dict[str, Any]) -> None:
     heard = {"outcome": "pending", "audio_uri": row["audio_uri"], "audio": AudioUri.parse(row["audio_uri"]).read()}
     decode_row(heard, 0.0, float("inf"))
     if heard["audio_sha256"] != row["audio_sha256"]:
-        raise InputError(f"{row['audio_uri']} is not the audio that was labelled as {row['utterance_id']}: the shard has changed")
+        raise InputError(
+            f"{row['audio_uri']} is not the audio that was labelled as {row['utterance_id']}: the shard has changed"
+        )
     buffer = io.BytesIO()
     with sf.SoundFile(buffer, "w", SAMPLE_RATE_HZ, 1, "PCM_16", format="WAV") as file:
         file.buffer_write(heard["audio"], "int16")
@@ -162,7 +172,10 @@ def _provenance(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
         "emotion": row["consensus"]["emotion"],
         "text": row["text"],
         "verified": False,
-        **{name: row[name] for name in ("language", "speaker", "source_id", "license", "duration_s", "shard", "position")},
+        **{
+            name: row[name]
+            for name in ("language", "speaker", "source_id", "license", "duration_s", "shard", "position")
+        },
         **{name: row[name] for name in ("audio_uri", "audio_sha256", "consensus", "votes", "quality", "style")},
         "transcript": row["transcript"],
         "rationale": row["rationale"],

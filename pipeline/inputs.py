@@ -72,7 +72,9 @@ def _expand(spec: str) -> list[str]:
         return [str(path_)]
     matches = sorted(glob.glob(str(path_), recursive=True))  # noqa: PTH207  a pattern may be absolute
     if not matches:
-        raise InputError(f"No such input: {spec}. Give a .tar, a folder, a .jsonl file, or a quoted glob such as 'data/*.tar'")
+        raise InputError(
+            f"No such input: {spec}. Give a .tar, a folder, a .jsonl file, or a quoted glob such as 'data/*.tar'"
+        )
     return matches
 
 
@@ -121,7 +123,9 @@ def _jsonl(url: str) -> Iterator[Shard]:
 
 
 def _lines(url: str, first: int, count: int, offset: int, length: int) -> Shard:
-    return Shard(f"{_shard_name(url)}-{first // FILES_PER_SHARD:05d}", "jsonl", url, length, lines=(offset, length, first + 1))
+    return Shard(
+        f"{_shard_name(url)}-{first // FILES_PER_SHARD:05d}", "jsonl", url, length, lines=(offset, length, first + 1)
+    )
 
 
 def _shard_name(url: str) -> str:

@@ -116,7 +116,9 @@ def _as_it_is_now(shard: Shard) -> Shard:
         return shard
 
 
-def prepare(run: RunFolder, shards: Sequence[Shard], config: RunConfig, chain: Sequence[type[Annotator]], profile: str) -> None:
+def prepare(
+    run: RunFolder, shards: Sequence[Shard], config: RunConfig, chain: Sequence[type[Annotator]], profile: str
+) -> None:
     """Write down what the run is, or check that it is the same one.
 
     Raises

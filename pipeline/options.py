@@ -8,15 +8,21 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run folder: a local path or a URL such as s3://bucket/run.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run folder: a local path or a URL such as s3://bucket/run.")
+]
 InputsArgument = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help="Tars in Emilia's form, folders of audio, .jsonl files; paths, quoted globs or URLs."),
+    typer.Argument(
+        metavar="INPUT...", help="Tars in Emilia's form, folders of audio, .jsonl files; paths, quoted globs or URLs."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 AddressOption = Annotated[
     str | None,
-    typer.Option(help="The Ray cluster to use: auto, ray://HOST:10001 or HOST:PORT. Default: a Ray of its own on this machine."),
+    typer.Option(
+        help="The Ray cluster to use: auto, ray://HOST:10001 or HOST:PORT. Default: a Ray of its own on this machine."
+    ),
 ]
 
 

@@ -29,7 +29,9 @@ def draw(shards: Sequence[Shard], config: RunConfig, plan: ShardPlan) -> list[Sh
     for members in by_language.values():
         drawn = sorted(members, key=lambda s: hashlib.blake2b(s.name.encode()).digest())[: config.reference.shards]
         each = -(-config.reference.clips // len(drawn))
-        plans += [replace(plan, shard=shard, limit=each, clips_per_chunk=min(64, plan.clips_per_chunk)) for shard in drawn]
+        plans += [
+            replace(plan, shard=shard, limit=each, clips_per_chunk=min(64, plan.clips_per_chunk)) for shard in drawn
+        ]
     return plans
 
 

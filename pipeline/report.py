@@ -34,7 +34,9 @@ def print_progress(progress: Progress, run: str) -> None:
         + (f" ({progress.shards_skipped} were done before)." if progress.shards_skipped else ".")
     )
     if progress.duplicates:
-        console.print(f"{progress.duplicates:,} clips have an id that an earlier shard has used; they do not count downstream.")
+        console.print(
+            f"{progress.duplicates:,} clips have an id that an earlier shard has used; they do not count downstream."
+        )
     if progress.failed:
         console.print(f"What failed: emotrove failures {escape(run)}")
     console.print(f"The account: emotrove status {escape(run)}")
@@ -43,7 +45,9 @@ def print_progress(progress: Progress, run: str) -> None:
 def print_status(status: Status) -> None:
     """The account of a run."""
     console = _console()
-    console.print(f"[bold]{escape(status.run)}[/bold]" + (" (a job is at work on it now)" if status.working_now else ""))
+    console.print(
+        f"[bold]{escape(status.run)}[/bold]" + (" (a job is at work on it now)" if status.working_now else "")
+    )
     waiting = [
         f"{count} {text}"
         for count, text in (
@@ -62,11 +66,15 @@ def print_status(status: Status) -> None:
     console.print(table)
     if status.emotions:
         total = sum(status.emotions.values())
-        console.print("emotions: " + ", ".join(f"{name} {n:,} ({n / total:.0%})" for name, n in status.emotions.items()))
+        console.print(
+            "emotions: " + ", ".join(f"{name} {n:,} ({n / total:.0%})" for name, n in status.emotions.items())
+        )
     for row in status.reasons:
         console.print(f"{row['outcome']} in {row['stage']}: {row['reason']}: {row['count']:,}")
     if status.duplicates:
-        console.print(f"{status.duplicates:,} clips have an id that an earlier shard has used; they do not count downstream")
+        console.print(
+            f"{status.duplicates:,} clips have an id that an earlier shard has used; they do not count downstream"
+        )
     for name, text in [*status.notes.items(), *status.unreadable.items()]:
         console.print(f"{escape(name)}: {escape(text)}")
     for line in status.unreconciled:
@@ -81,11 +89,17 @@ def print_failures(run: RunFolder, rows: Iterable[dict[str, Any]]) -> None:
     count = 0
     for row in rows:
         count += 1
-        console.print(f"[bold]{escape(row['utterance_id'])}[/bold]  {row['stage']}: {row['reason']}: {escape(row['detail'] or '')}")
+        console.print(
+            f"[bold]{escape(row['utterance_id'])}[/bold]  {row['stage']}: {row['reason']}: {escape(row['detail'] or '')}"
+        )
     for shard, error in run.unreadable().items():
         console.print(f"[bold]{escape(shard)}[/bold]  the whole shard: {escape(error)}")
         count += 1
-    console.print(f"{count:,} failed. Try them again: emotrove failures {escape(str(run))} --retry" if count else "Nothing failed.")
+    console.print(
+        f"{count:,} failed. Try them again: emotrove failures {escape(str(run))} --retry"
+        if count
+        else "Nothing failed."
+    )
 
 
 def print_inspection(found: Inspection) -> None:

@@ -109,7 +109,9 @@ class ShardSource(Datasource):
     def estimate_inmemory_data_size(self) -> int | None:
         return None
 
-    def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None) -> list[ReadTask]:
+    def get_read_tasks(
+        self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
+    ) -> list[ReadTask]:
         return [ReadTask(_Read(plan), BlockMetadata(None, None, None, None), schema=CHUNK) for plan in self._plans]
 
 

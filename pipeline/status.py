@@ -94,7 +94,9 @@ def status(run: RunFolder) -> Status:
     )
 
 
-def _contradictions(markers: dict[str, ShardCounts], found: dict[str, dict[str, int]], shards: list[str]) -> Iterator[str]:
+def _contradictions(
+    markers: dict[str, ShardCounts], found: dict[str, dict[str, int]], shards: list[str]
+) -> Iterator[str]:
     for name, counts in markers.items():
         there = found.get(name, dict.fromkeys(OUTCOMES, 0))
         said = {outcome: getattr(counts, outcome) for outcome in OUTCOMES}

@@ -122,7 +122,10 @@ class TarShard:
             elif suffix == "json":
                 current.json = self._read(info.offset_data, min(info.size, MAX_JSON_BYTES))
                 if info.size > MAX_JSON_BYTES:
-                    current.error = ("invalid_json", f"the JSON has {info.size} bytes, at most {MAX_JSON_BYTES} are read")
+                    current.error = (
+                        "invalid_json",
+                        f"the JSON has {info.size} bytes, at most {MAX_JSON_BYTES} are read",
+                    )
             elif _is_audio(suffix):
                 current.audio = _Audio(suffix, info.offset_data, info.size)
                 # A group that turns out to be complete gets the next position, so it is known here whether it is wanted.
@@ -148,9 +151,9 @@ class TarShard:
             try:
                 info = tarfile.TarInfo.fromtarfile(tar)
             except tarfile.HeaderError as error:
-                if isinstance(error, tarfile.EOFHeaderError):
+                if isinstance(error, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
                     return
-                if isinstance(error, tarfile.EmptyHeaderError):
+                if isinstance(error, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
                     # Some tools leave the end mark out, and a tar cut between two members has none either.
                     self.note = "the tar has no end mark: it may have been cut between two members"
                     return
@@ -178,7 +181,9 @@ class TarShard:
             return Entry(None, size)
         if row["outcome"] == PENDING and audio is not None:
             if audio.size > MAX_AUDIO_BYTES:
-                reject(row, "read", "too_large", float(audio.size), f"at most {MAX_AUDIO_BYTES} bytes of audio are read")
+                reject(
+                    row, "read", "too_large", float(audio.size), f"at most {MAX_AUDIO_BYTES} bytes of audio are read"
+                )
             elif self._with_audio:
                 row["audio"] = audio.data if audio.data is not None else self._read(audio.offset, audio.size)
         return Entry(row, size)

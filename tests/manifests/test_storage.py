@@ -1,0 +1,189 @@
+"""A file of a run is there whole or not at all, on a disk and on an object store."""
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from manifests.errors import StorageError
+from manifests.storage import Store, file_size, is_url, local_path, open_binary
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "local":
+        yield Store(str(tmp_path / "run"))
+        return
+    store = Store(f"memory://{uuid.uuid4().hex}/run")
+    yield store
+    if store.exists(""):
+        store.remote[0].rm(store.remote[1], recursive=True)
+
+
+def test_write_read_replace_delete(store: Store) -> None:
+    assert not store.exists("a/b.txt")
+    with pytest.raises(FileNotFoundError):
+        store.read_bytes("a/b.txt")
+    store.write_bytes("a/b.txt", b"one")
+    store.write_text("a/b.txt", "zwei ✓")
+    assert store.exists("a/b.txt") and store.read_text("a/b.txt") == "zwei ✓"
+    store.delete("a/b.txt")
+    store.delete("a/b.txt")
+    assert not store.exists("a/b.txt")
+
+
+def test_list_names_the_files_of_one_folder(store: Store) -> None:
+    assert store.list("a") == []
+    for name in ("a/2", "a/1", "a/deep/3", "b/4"):
+        store.write_bytes(name, b"x")
+    assert store.list("a") == ["a/1", "a/2"]
+    store.delete("a/1")
+    assert store.list("a") == ["a/2"]
+
+
+def test_create_writes_once(store: Store) -> None:
+    assert store.create("lease", b"first")
+    assert not store.create("lease", b"second")
+    assert store.read_bytes("lease") == b"first"
+    store.delete("lease")
+    assert store.create("lease", b"third")
+
+
+def test_of_many_that_create_at_once_one_wins(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for attempt in range(20):
+        name = f"{attempt}/lease"
+        with ThreadPoolExecutor(16) as pool:
+            won = list(pool.map(lambda i, name=name: store.create(name, str(i).encode()), range(16)))
+        assert sum(won) == 1
+        assert store.read_text(name) == str(won.index(True))
+        assert os.listdir(tmp_path / str(attempt)) == ["lease"]
+
+
+def test_ensure_leaves_nothing_behind(store: Store) -> None:
+    store.ensure()
+    store.ensure()
+    assert store.list("") == []
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Make one call of the system fail as on a full disk, after half of the data is on it."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if call == "rename":
+        monkeypatch.setattr(Path, "replace", fail)
+    else:
+        monkeypatch.setattr(os, call, fail)
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_a_write_that_fails_half_way_leaves_the_old_file(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path))
+    store.write_bytes("done/a.json", b"old")
+    with monkeypatch.context() as broken:
+        _break(broken, call)
+        with pytest.raises(StorageError, match=r"done/a\.json.*disk is full: free some space") as raised:
+            store.write_bytes("done/a.json", b"new" * 1000)
+        assert str(tmp_path) in str(raised.value)
+    assert store.read_bytes("done/a.json") == b"old"
+    assert os.listdir(tmp_path / "done") == ["a.json"]
+
+
+def test_a_create_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(str(tmp_path))
+    real_open = Path.open
+
+    class Full:
+        """A file on a disk that takes three bytes and then no more."""
+
+        def __init__(self, path: Path) -> None:
+            self._file = real_open(path, "wb")
+
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._file.close()
+
+        def write(self, data: bytes) -> int:
+            self._file.write(bytes(data)[:3])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "open", lambda path, *args, **kwargs: Full(path))
+        with pytest.raises(StorageError, match="disk is full"):
+            store.create("lease.json", b"{...}")
+        with pytest.raises(StorageError, match="disk is full"):
+            store.write_bytes("run.yaml", b"{...}")
+    assert os.listdir(tmp_path) == []
+    assert store.create("lease.json", b"{...}")
+
+
+def test_a_temporary_file_of_a_killed_job_is_not_listed(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write_bytes("done/a.json", b"{}")
+    (tmp_path / "done" / ".tmp-1234").write_bytes(b"half")
+    assert store.list("done") == ["done/a.json"]
+
+
+def test_a_run_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("not a folder")
+    with pytest.raises(StorageError, match="run"):
+        Store(str(tmp_path / "run")).ensure()
+    with pytest.raises(StorageError, match="run/below"):
+        Store(str(tmp_path / "run" / "below")).ensure()
+
+
+def test_an_unknown_kind_of_store_is_named() -> None:
+    with pytest.raises(StorageError, match="nosuch://place.*local path or a URL"):
+        Store("nosuch://place/run").exists("x")
+
+
+def test_a_store_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("s3fs")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    store = Store(f"s3://{uuid.uuid4().hex}/run")
+    for attempt in (lambda: store.write_bytes("a", b"x"), lambda: store.list("labels"), lambda: store.read_bytes("a")):
+        with pytest.raises(StorageError, match="reached"):
+            attempt()
+
+
+def test_paths_and_urls(tmp_path: Path) -> None:
+    assert (
+        is_url("s3://a/b")
+        and is_url("memory://a")
+        and not is_url("file:///a")
+        and not is_url("/a")
+        and not is_url("a:b")
+    )
+    assert local_path("file:///a/b") == Path("/a/b")
+    assert Store("s3://bucket/run/").path("done/x") == "s3://bucket/run/done/x"
+    (tmp_path / "x").write_bytes(b"12345")
+    assert Store(f"file://{tmp_path}").read_bytes("x") == b"12345"
+    with open_binary(f"file://{tmp_path}/x") as file:
+        assert file.read() == b"12345"
+    assert file_size(f"file://{tmp_path}/x") == file_size(str(tmp_path / "x")) == 5
+
+
+def test_the_size_of_what_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        file_size(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        file_size(str(tmp_path / "none"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        file_size(str(tmp_path / "pipe"))  # opening it would wait forever
