@@ -93,9 +93,9 @@ class Meter:
 class Annotator(ABC):
     """Base of all annotators.
 
-    Class attributes: ``name`` and ``version`` (of the annotator and its weights, written beside each value), ``inputs`` (fields of
-    the row that it cannot do without), ``uses`` (those it takes where the chain has them), ``outputs``, ``resources``,
-    and ``max_batch_clips`` / ``max_batch_s`` (padded seconds of audio).
+    Class attributes: ``name`` and ``version`` (of the annotator and its weights, written beside each value),
+    ``inputs`` (fields of the row that it cannot do without), ``uses`` (those it takes where the chain has them),
+    ``outputs``, ``resources``, and ``max_batch_clips`` / ``max_batch_s`` (padded seconds of audio).
     """
 
     name: ClassVar[str]

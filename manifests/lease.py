@@ -5,6 +5,7 @@ was not refreshed for a while; then the next job takes it over. Each lease carri
 killed job can see that the run is no longer its own (``is_held_by``).
 """
 
+import contextlib
 import json
 import socket
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from manifests.errors import RunLocked
+from manifests.errors import RunLocked, StorageError
 from manifests.storage import Store
 
 LEASE = "lease.json"
@@ -57,12 +58,27 @@ class Lease:
                     f"heard of {age} s ago. Wait for it, or stop it; if its machine is gone, try again after "
                     f"{DEAD_AFTER_S:.0f} s of silence."
                 )
-            self._store.delete(LEASE)
-        # Two jobs may have found the same dead lease; the one whose record stayed has it.
+            self._remove_dead(holder["token"])
+        # An object store that does not know exclusive creation lets two in; the one whose record stayed has it.
         if not is_held_by(self._store, self.token):
             raise RunLocked(f"Another job has just taken {self._store.path()}")
         self._thread = threading.Thread(target=self._refresh, name="emotrove-lease", daemon=True)
         self._thread.start()
+
+    def _remove_dead(self, token: str) -> None:
+        """Delete a dead lease. Of those who have found it only one may, or the second would delete the lease of the first."""
+        claim = f"lease-{token}.json"
+        if not self._store.create(claim, self._record()):
+            other = read_lease(self._store, claim)
+            if other is not None and not _is_dead(other):
+                raise RunLocked(f"Another job has just taken {self._store.path()}")
+            self._store.delete(claim)  # it was killed in between
+            return
+        try:
+            if is_held_by(self._store, token):
+                self._store.delete(LEASE)
+        finally:
+            self._store.delete(claim)
 
     def release(self) -> None:
         self._stop.set()
@@ -86,16 +102,18 @@ class Lease:
 
     def _refresh(self) -> None:
         while not self._stop.wait(REFRESH_S):
-            if not is_held_by(self._store, self.token):
-                self.lost = True
-                return
-            self._store.write_bytes(LEASE, self._record())
+            # A full disk or a store that does not answer may be well again at the next try.
+            with contextlib.suppress(StorageError):
+                if not is_held_by(self._store, self.token):
+                    self.lost = True
+                    return
+                self._store.write_bytes(LEASE, self._record())
 
 
-def read_lease(store: Store) -> dict[str, Any] | None:
+def read_lease(store: Store, name: str = LEASE) -> dict[str, Any] | None:
     """The record of the present holder, or None."""
     try:
-        return dict(json.loads(store.read_bytes(LEASE)))
+        return dict(json.loads(store.read_bytes(name)))
     except FileNotFoundError:
         return None
 

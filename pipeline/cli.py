@@ -43,6 +43,7 @@ for command in (
     commands.failures,
     commands.export,
     commands.evaluate,
+    commands.page,
 ):
     app.command()(command)
 app.add_typer(train_app, name="train")

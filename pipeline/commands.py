@@ -204,6 +204,24 @@ def evaluate(
             print_evaluation(found)
 
 
+def page(
+    run: RunArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write; an older one is replaced.")],
+) -> None:
+    """Write a run as one HTML page: figures, plots, and a few clips to listen to. It needs no other file and no network.
+
+    Example:
+
+        emotrove page runs/first first.html
+    """
+    with clear_errors():
+        from manifests.run_folder import RunFolder
+        from pipeline.page import write_page
+
+        write_page(RunFolder(run), out)
+        typer.echo(f"{out}: open it in a browser")
+
+
 def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for what the demo makes.")] = Path("demo-out"),
 ) -> None:

@@ -104,7 +104,10 @@ class RunConfig(_Section):
         order = graphlib.TopologicalSorter({name: sorted(before[name]) for name in classes})
         rank = {name: i for i, name in enumerate(classes)}
         result: list[type[Annotator]] = []
-        order.prepare()
+        try:
+            order.prepare()
+        except graphlib.CycleError as error:
+            raise ConfigError(f"annotators: {', '.join(sorted(set(error.args[1])))} wait for each other's outputs") from None
         ready = list(order.get_ready())
         while ready:
             ready.sort(key=rank.__getitem__)
@@ -140,7 +143,7 @@ def load_config(profile: str) -> RunConfig:
         user = yaml.safe_load(Path(profile).read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"Could not read {profile}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{profile} is not YAML: {error}") from None
     if user is None:
         user = {}

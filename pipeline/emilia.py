@@ -5,7 +5,6 @@ Its outcome is ``pending`` until it leaves the chain.
 """
 
 import json
-import math
 from typing import Any
 
 from manifests.ids import derived_id, is_valid_id, parse_emilia_id, printable
@@ -14,6 +13,7 @@ PENDING = "pending"
 Row = dict[str, Any]
 
 _REQUIRED = ("id", "text", "language")
+_NUMBERS_END = 2**31  # scores, counts and seconds; a column holds no larger ones
 
 
 def new_row(shard: str, position: int, utterance_id: str) -> Row:
@@ -117,6 +117,6 @@ def _number(data: Row, name: str) -> float | None:
     value = data.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise MetadataError("invalid_field", f"the JSON's {name} is {value!r}, not a number")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _NUMBERS_END:
+        raise MetadataError("invalid_field", f"the JSON's {name} is {value!r:.100}, not a number from 0 to {_NUMBERS_END}")
     return float(value)

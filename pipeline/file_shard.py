@@ -33,8 +33,8 @@ class FileShard:
                 identify(row, row["utterance_id"], self._seen)
                 try:
                     size = file_size(path)
-                except OSError as error:
-                    fail(row, "read", "missing_audio", f"{path}: {error.strerror or error}")
+                except Exception as error:  # a path of a list may be anything: no path at all, an unknown kind of URL
+                    fail(row, "read", "missing_audio", f"{path}: {_reason(error)}")
             if position in skip:
                 yield Entry(None, size)
                 continue
@@ -53,8 +53,8 @@ class FileShard:
         try:
             with open_binary(path) as file:
                 row["audio"] = file.read()
-        except OSError as error:
-            fail(row, "read", "missing_audio", f"{path}: {error.strerror or error}")
+        except Exception as error:  # the errors of remote stores share no base
+            fail(row, "read", "missing_audio", f"{path}: {_reason(error)}")
         else:
             self.bytes_read += size
 
@@ -79,7 +79,7 @@ class FileShard:
         where = f"{self._shard.url}, line {number}"
         try:
             data = json.loads(line.decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return fail(row, "read", "invalid_json", f"{where}: {error}"), None
         if not isinstance(data, dict):
             return fail(row, "read", "invalid_json", f"{where}: not a JSON object"), None
@@ -94,6 +94,10 @@ class FileShard:
 
 def _printable_or_none(value: Any) -> str | None:
     return None if value is None else printable(value)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _beside(jsonl: str, wav: str) -> str:

@@ -27,11 +27,10 @@ def find_shards(inputs: Sequence[str]) -> list[Shard]:
     """
     found: dict[str, Shard] = {}
     for spec in inputs:
-        before = len(found)
-        for url in _expand(spec):
-            for shard in _shards_of(url):
-                found.setdefault(f"{shard.kind} {shard.url} {shard.lines} {shard.files[:1]}", shard)
-        if len(found) == before:
+        there = [shard for url in _expand(spec) for shard in _shards_of(url)]
+        for shard in there:
+            found.setdefault(f"{shard.kind} {shard.url} {shard.lines} {shard.files[:1]}", shard)
+        if not there:
             raise InputError(
                 f"No shard in {spec}: emotrove reads .tar files (Emilia form), folders with "
                 f"{', '.join(sorted(AUDIO_SUFFIXES))} files, and .jsonl files with index, wav and text"
@@ -68,8 +67,11 @@ def _expand(spec: str) -> list[str]:
             raise InputError(f"Could not list {spec}: {error}. Check the address and the credentials.") from error
         return [spec]
     path_ = local_path(spec).absolute()
-    if path_.exists():
-        return [str(path_)]
+    try:
+        if path_.exists():
+            return [str(path_)]
+    except OSError as error:
+        raise InputError(f"Could not look for {spec}: {error.strerror}. Check the path and the permissions.") from None
     matches = sorted(glob.glob(str(path_), recursive=True))  # noqa: PTH207  a pattern may be absolute
     if not matches:
         raise InputError(

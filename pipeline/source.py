@@ -12,6 +12,7 @@ import pyarrow as pa
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
+from manifests.ids import printable
 from manifests.run_folder import Shard
 from manifests.storage import file_size, open_binary
 from pipeline.chunks import CHUNK, Chunk, cut_chunks
@@ -53,7 +54,10 @@ class CountingFile:
 
 
 def read_shard(plan: ShardPlan, audio: bool = True) -> Iterator[Chunk]:
-    """The chunks of a shard, with encoded audio unless ``audio`` is off. A shard that cannot be read gives one empty chunk with ``error``."""
+    """The chunks of a shard, with encoded audio unless ``audio`` is off.
+
+    A shard that cannot be read gives one empty chunk with ``error``.
+    """
     shard = plan.shard
     try:
         if shard.kind == "folder":
@@ -69,9 +73,9 @@ def read_shard(plan: ShardPlan, audio: bool = True) -> Iterator[Chunk]:
             tar = TarShard(shard.url, cast(BinaryIO, file), file_size(shard.url), shard.name)
             yield from _counted(plan, tar, audio, lambda: file.bytes_read)
     except OSError as error:
-        yield Chunk(shard.name, 0, 0, [], error=f"{shard.url}: {error.strerror or error}")
+        yield Chunk(shard.name, 0, 0, [], error=printable(f"{shard.url}: {error.strerror or error}"))
     except UnreadableShard as error:
-        yield Chunk(shard.name, 0, 0, [], error=str(error))
+        yield Chunk(shard.name, 0, 0, [], error=printable(str(error)))
 
 
 def _counted(

@@ -20,6 +20,7 @@ MAX_AUDIO_BYTES = 64 << 20
 MAX_JSON_BYTES = 1 << 20
 
 _BLOCK = 512
+_RECORD = 20 * _BLOCK  # tar pads the end to this
 # WebDataset's rule: the key ends at the first dot of the file name.
 _MEMBER = re.compile(r"(?P<key>(?:.*/)?[^/.]+)\.(?P<suffix>[^/]*)", re.DOTALL)
 
@@ -90,14 +91,19 @@ class TarShard:
         """
         self._with_audio = audio
         pending: dict[str, list[_Group]] = {}
+        whole: set[str] = set()
         for group in self._groups(skip):
             if group.complete:
+                whole.add(group.key)
                 yield self._entry(group, skip)
             else:
+                if group.audio is not None:
+                    group.audio.data = None  # however many parts wait, no audio waits with them
                 pending.setdefault(group.key, []).append(group)
-        for groups in pending.values():
+        for key, groups in pending.items():
             for group in _join(groups):
-                yield self._entry(group, skip)
+                if group.json is not None or group.audio is not None or key not in whole:
+                    yield self._entry(group, skip)
         if self._rest_unreadable:
             offset, why = self._rest_unreadable
             row = new_row(self._shard, self._position, f"{self._shard}~{offset}")
@@ -115,10 +121,18 @@ class TarShard:
                 if current is not None:
                     yield current
                 current = _Group(key)
-            if cut:
-                current.error = ("truncated_tar", f"{self._url} ends inside {printable(info.name)}")
-            elif not info.isreg():
-                current.error = ("not_a_file", f"{printable(info.name)} is a link or a device, not a file")
+            if suffix != "json" and not _is_audio(suffix):
+                current.others.append(suffix or info.name)
+            elif cut or not _is_plain(info):
+                # The place in the group is taken all the same, so that the other member of the key finds its group.
+                if suffix == "json":
+                    current.json = b""
+                else:
+                    current.audio = _Audio(suffix, info.offset_data, info.size)
+                if cut:
+                    current.error = ("truncated_tar", f"{self._url} ends inside {printable(info.name)}")
+                else:
+                    current.error = ("not_a_file", f"{printable(info.name)} is a link or a device, not a plain file")
             elif suffix == "json":
                 current.json = self._read(info.offset_data, min(info.size, MAX_JSON_BYTES))
                 if info.size > MAX_JSON_BYTES:
@@ -126,13 +140,11 @@ class TarShard:
                         "invalid_json",
                         f"the JSON has {info.size} bytes, at most {MAX_JSON_BYTES} are read",
                     )
-            elif _is_audio(suffix):
+            else:
                 current.audio = _Audio(suffix, info.offset_data, info.size)
                 # A group that turns out to be complete gets the next position, so it is known here whether it is wanted.
                 if self._with_audio and info.size <= MAX_AUDIO_BYTES and self._position not in skip:
                     current.audio.data = self._read(info.offset_data, info.size)
-            else:
-                current.others.append(suffix or info.name)
         if current is not None:
             yield current
 
@@ -150,22 +162,34 @@ class TarShard:
             tar.offset = offset
             try:
                 info = tarfile.TarInfo.fromtarfile(tar)
-            except tarfile.HeaderError as error:
-                if isinstance(error, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
-                    return
-                if isinstance(error, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
+            except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+                self._look_behind_end_mark(offset)
+                return
+            except (tarfile.HeaderError, ValueError, IndexError) as error:  # the latter from damaged extension headers
+                rest = self._read(offset, _BLOCK)
+                if len(rest) < _BLOCK and not rest.strip(b"\0"):
                     # Some tools leave the end mark out, and a tar cut between two members has none either.
                     self.note = "the tar has no end mark: it may have been cut between two members"
-                    return
-                self._rest_unreadable = (offset, str(error))
+                else:
+                    self._rest_unreadable = (offset, str(error))
+                return
+            if tar.offset <= offset or info.size < 0:
+                self._rest_unreadable = (offset, f"a header says {info.size} bytes")
                 return
             # tar.offset now points behind the member's data, which lie behind one or more header blocks.
             offset = tar.offset
-            cut = info.isreg() and info.offset_data + info.size > self._size
+            cut = _is_plain(info) and info.offset_data + info.size > self._size
+            if cut:
+                self.note = f"the tar ends inside {printable(info.name)}"
             if not info.isdir():
                 yield info, cut
             if cut:
                 return
+
+    def _look_behind_end_mark(self, offset: int) -> None:
+        """Tars that were simply put behind each other have an end mark in the middle, and what follows is not read."""
+        if self._size - offset > _RECORD and self._read(offset + _BLOCK, _RECORD).strip(b"\0"):
+            self.note = f"{self._size - offset} bytes from the end mark on are not read: were tars joined with 'cat'?"
 
     def _read(self, offset: int, size: int) -> bytes:
         self._file.seek(offset)
@@ -213,16 +237,21 @@ def _is_audio(suffix: str) -> bool:
     return f".{suffix}" in AUDIO_SUFFIXES
 
 
+def _is_plain(info: tarfile.TarInfo) -> bool:
+    return info.isreg() and not info.issparse()
+
+
 def _join(groups: list[_Group]) -> Iterator[_Group]:
     """Parts of one key that stood apart: the first JSON goes with the first audio, and so on."""
     whole: list[_Group] = []
     for part in groups:
-        home = next((g for g in whole if not g.error and not part.error and _fits(g, part)), None)
+        home = next((g for g in whole if _fits(g, part)), None)
         if home is None:
             whole.append(part)
             continue
         home.json = home.json if home.json is not None else part.json
         home.audio = home.audio or part.audio
+        home.error = home.error or part.error
         home.others += part.others
     for group in whole:
         if group.audio is not None:

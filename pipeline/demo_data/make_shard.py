@@ -170,18 +170,9 @@ def style_of(language: str, i: int) -> Style:
 
 def speak(text: str, voice: str, style: Style) -> np.ndarray:
     """(samples,) float32 at 24 kHz."""
-    command = [
-        "espeak-ng",
-        "-v",
-        voice,
-        "-s",
-        f"{style.words_per_minute}",
-        "-p",
-        f"{style.pitch}",
-        "-a",
-        f"{style.amplitude}",
-    ]
-    command += ["-m", "--stdin", "--stdout"]
+    numbers = (("-s", style.words_per_minute), ("-p", style.pitch), ("-a", style.amplitude))
+    command = ["espeak-ng", "-m", "--stdin", "--stdout", "-v", voice]
+    command += [word for option, number in numbers for word in (option, str(number))]
     # The range of the pitch has no option of its own in every release, so it is given as markup (-m).
     marked = f'<prosody range="{style.pitch_range}">{html.escape(text)}</prosody>'
     spoken = subprocess.run(command, input=marked.encode(), capture_output=True, check=True).stdout
@@ -229,18 +220,17 @@ def metadata(key: str, language: str, text: str, samples: int, suffix: str) -> b
 
 def _silence() -> Iterator[tuple[str, bytes]]:
     samples = np.zeros(2 * SAMPLE_RATE_HZ, np.float32)
-    yield from _entry("en", 0, " Is anybody there?", mp3(samples), len(samples))
+    yield from _entry("en", 0, "Is anybody there?", mp3(samples), len(samples))
 
 
 def _not_audio() -> Iterator[tuple[str, bytes]]:
-    yield from _entry(
-        "zh", 1, "这不是声音。", b"This is text, although it is named like audio.\n" * 40, 2 * SAMPLE_RATE_HZ
-    )
+    text = b"This is text, although it is named like audio.\n" * 40
+    yield from _entry("zh", 1, "这不是声音。", text, 2 * SAMPLE_RATE_HZ)
 
 
 def _too_short() -> Iterator[tuple[str, bytes]]:
     samples = speak("No.", VOICES["en"][0], STYLES[3])[: SAMPLE_RATE_HZ // 4]
-    yield from _entry("en", 2, " No.", mp3(samples), len(samples))
+    yield from _entry("en", 2, "No.", mp3(samples), len(samples))
 
 
 def _no_audio() -> Iterator[tuple[str, bytes]]:
@@ -252,7 +242,7 @@ def _entry(language: str, number: int, text: str, audio: bytes | None, samples: 
     key = make_emilia_id(language, 0, 90 + number, 0)
     if audio is not None:
         yield f"{key}.mp3", audio
-    yield f"{key}.json", metadata(key, language, text.strip(), samples, "mp3")
+    yield f"{key}.json", metadata(key, language, text, samples, "mp3")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -89,9 +89,9 @@ def test_a_job_of_another_process_is_refused_until_it_is_killed(tmp_path: Path) 
     with pytest.raises(RunLocked, match=f"process {job.pid} "):
         Lease(store).acquire()
     job.kill()
-    with Lease(store) as mine:  # a zombie first, as nobody has waited for it yet
-        assert is_held_by(store, mine.token)
     job.wait()
+    with Lease(store) as mine:
+        assert is_held_by(store, mine.token)
 
 
 def test_the_lease_of_a_process_that_is_gone(store: Store) -> None:
@@ -186,6 +186,50 @@ def _soon(condition: Any) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+class Interrupted(Store):
+    """A store that lets another job run to its end before the ``at``-th access of this one."""
+
+    def __init__(self, root: str, at: int, other: Callable[[], None]) -> None:
+        super().__init__(root)
+        accesses = iter(range(at + 1))
+
+        def before(name: str) -> Any:
+            access = getattr(Store, name)
+
+            def wrapped(*args: Any) -> Any:
+                if next(accesses, None) == at:
+                    other()
+                return access(self, *args)
+
+            return wrapped
+
+        for name in ("create", "read_bytes", "write_bytes", "delete"):
+            object.__setattr__(self, name, before(name))
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_dead_lease_goes_to_one_of_two_whenever_the_second_comes(at: int, tmp_path: Path) -> None:
+    held = record(pid=dead_pid())
+    store = Store(str(tmp_path))
+    put(store, held)
+    winners: list[str] = []
+
+    def take(lease: Lease) -> None:
+        try:
+            lease.acquire()
+            winners.append(lease.token)
+        except RunLocked:
+            pass
+
+    second = Lease(store)
+    first = Lease(Interrupted(str(tmp_path), at, lambda: take(second)))
+    take(first)
+    assert len(winners) == 1 and is_held_by(store, winners[0])
+    first.release()
+    second.release()
+    assert os.listdir(tmp_path) == []
 
 
 ROUNDS, JOBS = 60, 4

@@ -1,0 +1,1 @@
+"""Benchmarks: one command each, with the peer or the lower bound measured in the same run."""
