@@ -184,7 +184,7 @@ def speak(text: str, voice: str, style: Style) -> np.ndarray:
 
 
 def mp3(samples: np.ndarray) -> bytes:
-    """32 kbit/s, as in Emilia; libsndfile counts from 160 (0.0) down to 8 (1.0) at this sample rate."""
+    """32 kbit/s; libsndfile counts from 160 (0.0) down to 8 (1.0) at this sample rate."""
     return _encode(
         samples,
         format="MP3",
