@@ -249,7 +249,9 @@ def _check_folder(folder: Path) -> None:
     missing = [name for name in ("config.yaml", "model.pt", "am.mvn") if not (folder / name).is_file()]
     missing += [] if any(folder.glob("*.bpe.model")) else ["*.bpe.model"]
     if missing:
-        raise ConfigError(f"annotators.sensevoice.model: {folder} is no SenseVoice model, it lacks {', '.join(missing)}")
+        raise ConfigError(
+            f"annotators.sensevoice.model: {folder} is no SenseVoice model, it lacks {', '.join(missing)}"
+        )
 
 
 def _cached(name: str) -> Path | None:
@@ -298,7 +300,9 @@ def _check_network(funasr: Any, folder: Path) -> None:
 
     network = funasr.model
     if type(network).__name__ != "SenseVoiceSmall":
-        raise ConfigError(f"annotators.sensevoice.model: {folder} holds a {type(network).__name__}, not SenseVoiceSmall")
+        raise ConfigError(
+            f"annotators.sensevoice.model: {folder} holds a {type(network).__name__}, not SenseVoiceSmall"
+        )
     there = torch.load(folder / "model.pt", map_location="cpu", weights_only=True, mmap=True)
     for key in ("state_dict", "model_state_dict", "model"):
         there = there.get(key, there)

@@ -44,6 +44,8 @@ def _without_extension() -> ModuleType:
 
 def _refuse(function: Any) -> Any:
     def refused(*args: Any, **kwargs: Any) -> NoReturn:
-        raise RuntimeError(f"{function.__name__} needs torchaudio's compiled extension, which does not fit this build of torch")
+        raise RuntimeError(
+            f"{function.__name__} needs torchaudio's compiled extension, which does not fit this build of torch"
+        )
 
     return refused

@@ -65,7 +65,9 @@ def through_datasource(plans: list[ShardPlan]) -> tuple[int, float]:
 
 def profile(plan: ShardPlan) -> dict[str, float]:
     """Seconds of one core by part, for one shard in this process."""
-    parts = dict.fromkeys(("tar, JSON, ids", "decode", "resample", "PCM16", "sha256", "all of decode_row", "to Arrow"), 0.0)
+    parts = dict.fromkeys(
+        ("tar, JSON, ids", "decode", "resample", "PCM16", "sha256", "all of decode_row", "to Arrow"), 0.0
+    )
 
     def timed(part: str, started: float) -> float:
         now = time.perf_counter()

@@ -131,9 +131,11 @@ def inspect(inputs: InputsArgument, json: JsonOption = False) -> None:
     """
     with clear_errors():
         from pipeline.inspect import inspect as look
+        from pipeline.progress import bar
         from pipeline.report import print_inspection
 
-        found = look(inputs)
+        with bar("reading headers") as listen:
+            found = look(inputs, listen)
         if json:
             print_json(found.to_json())
         else:
@@ -168,10 +170,14 @@ def export(
     with clear_errors():
         from manifests.run_folder import RunFolder
         from pipeline.export import export as write
+        from pipeline.progress import bar
         from pipeline.report import print_export
 
         wanted = [code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None
-        found = write(RunFolder(run), out, per_class=per_class, languages=wanted, table_format=format.value)
+        with bar("writing audio") as listen:
+            found = write(
+                RunFolder(run), out, per_class=per_class, languages=wanted, table_format=format.value, listener=listen
+            )
         if json:
             print_json(found.to_json())
         else:

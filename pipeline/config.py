@@ -42,7 +42,7 @@ class ReferenceConfig(_Section):
     """The sample from which low, medium and high are drawn."""
 
     clips: int = Field(500, ge=30)  # per language that the names of the shards show
-    shards: int = Field(16, ge=1)  # likewise
+    shards: int = Field(64, ge=1)  # likewise
     min_clips: int = Field(30, ge=2)  # below this a language gets no words
 
 
@@ -50,7 +50,7 @@ class EngineConfig(_Section):
     """How Ray is used. Changes no label, so it may differ between the runs of one folder."""
 
     read_cpus: float = Field(0.2, gt=0)  # of one read task; reading is far cheaper than labelling
-    actor_cpus: float = Field(0.8, gt=0)  # of one process of annotators that need no GPU
+    actor_cpus: float = Field(0.75, gt=0)  # of one process of annotators that need no GPU
     actors: int | None = Field(None, ge=1)  # per group of annotators; None: as many as fit
     max_batch_clips: int | None = Field(None, ge=1)
     object_store_megabytes: int = Field(512, ge=80)  # of a Ray that this command starts
@@ -107,7 +107,9 @@ class RunConfig(_Section):
         try:
             order.prepare()
         except graphlib.CycleError as error:
-            raise ConfigError(f"annotators: {', '.join(sorted(set(error.args[1])))} wait for each other's outputs") from None
+            raise ConfigError(
+                f"annotators: {', '.join(sorted(set(error.args[1])))} wait for each other's outputs"
+            ) from None
         ready = list(order.get_ready())
         while ready:
             ready.sort(key=rank.__getitem__)

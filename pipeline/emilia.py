@@ -118,5 +118,7 @@ def _number(data: Row, name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _NUMBERS_END:
-        raise MetadataError("invalid_field", f"the JSON's {name} is {value!r:.100}, not a number from 0 to {_NUMBERS_END}")
+        raise MetadataError(
+            "invalid_field", f"the JSON's {name} is {value!r:.100}, not a number from 0 to {_NUMBERS_END}"
+        )
     return float(value)

@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -22,6 +22,9 @@ from manifests.errors import InputError, StorageError
 from manifests.release import COLUMNS, RELEASE_VERSION, release_row, write_jsonl, write_parquet
 from manifests.run_folder import RunFolder
 from pipeline.decode import SAMPLE_RATE_HZ, decode_row
+
+Listener = Callable[[int, int], None]
+"""Called with the number of clips written and the number in all."""
 
 NOTICE = "These labels were given by machines. No expert has verified them."
 
@@ -47,6 +50,7 @@ def export(
     per_class: int | None = None,
     languages: Sequence[str] | None = None,
     table_format: str = "jsonl",
+    listener: Listener = lambda done, total: None,
 ) -> Export:
     """Write ``out/``: the table, ``wav/`` (16 kHz mono PCM16), ``provenance.jsonl``, ``README.md`` and ``export.json``.
 
@@ -68,7 +72,7 @@ def export(
     aside = out.absolute().with_name(f".{out.name}.tmp-{uuid.uuid4().hex[:8]}")
     try:
         (aside / "wav").mkdir(parents=True)
-        found = _write(run, record, aside, out, per_class, languages, table_format)
+        found = _write(run, record, aside, out, per_class, languages, table_format, listener)
         os.sync()
         aside.rename(out.absolute())
     except OSError as error:
@@ -86,6 +90,7 @@ def _write(
     per_class: int | None,
     languages: Sequence[str] | None,
     table_format: str,
+    listener: Listener,
 ) -> Export:
     found = Export(str(out))
     counts: Counter[tuple[str, str]] = Counter()
@@ -93,10 +98,11 @@ def _write(
         (aside / "provenance.jsonl").open("w", encoding="utf-8") as provenance,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        for batch in _chosen(run, per_class, languages):
+        for total, batch in _chosen(run, per_class, languages):
             # The same decoder as the job's, so that the WAV is what the annotators heard.
             for row, _ in zip(batch, pool.map(lambda r: _write_wav(aside, r), batch), strict=True):
                 counts[row["language"] or "?", row["consensus"]["emotion"]] += 1
+                listener(counts.total(), total)
                 provenance.write(json.dumps(_provenance(row, record), ensure_ascii=False, allow_nan=False) + "\n")
     found.clips = sum(counts.values())
     if not found.clips:
@@ -129,7 +135,10 @@ def _write(
     return found
 
 
-def _chosen(run: RunFolder, per_class: int | None, languages: Sequence[str] | None) -> Iterator[list[dict[str, Any]]]:
+def _chosen(
+    run: RunFolder, per_class: int | None, languages: Sequence[str] | None
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Batches of chosen rows, each with the number of all that are chosen."""
     with duckdb.connect() as db:
         db.register("labels", run.dataset(["labeled"]))
         db.register("duplicates", run.duplicates())
@@ -141,7 +150,7 @@ def _chosen(run: RunFolder, per_class: int | None, languages: Sequence[str] | No
                 FROM labels ANTI JOIN duplicates USING (shard, position)
                 WHERE consensus.emotion IS NOT NULL AND ($languages IS NULL OR list_contains($languages, language))
             )
-            SELECT labels.* FROM labels JOIN ranked USING (shard, position)
+            SELECT count(*) OVER () AS total, labels.* FROM labels JOIN ranked USING (shard, position)
             WHERE $per_class IS NULL OR nth <= $per_class
             ORDER BY language, consensus.emotion, nth
             """,
@@ -149,7 +158,7 @@ def _chosen(run: RunFolder, per_class: int | None, languages: Sequence[str] | No
         )
         names = [column[0] for column in cursor.description or ()]
         while rows := cursor.fetchmany(64):
-            yield [dict(zip(names, row, strict=True)) for row in rows]
+            yield rows[0][0], [dict(zip(names[1:], row[1:], strict=True)) for row in rows]
 
 
 def _write_wav(aside: Path, row: dict[str, Any]) -> None:

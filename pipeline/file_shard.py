@@ -102,6 +102,6 @@ def _reason(error: Exception) -> str:
 
 def _beside(jsonl: str, wav: str) -> str:
     """A path in a JSONL file is relative to that file."""
-    if is_url(wav) or wav.startswith("/"):
+    if is_url(wav) or wav.startswith(("/", "file://")):
         return wav
     return f"{jsonl.rpartition('/')[0]}/{wav.removeprefix('./')}"

@@ -1,7 +1,7 @@
 """What an input holds, from headers and JSON alone."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,8 +31,8 @@ class Inspection:
 MAX_EXAMPLES = 20
 
 
-def inspect(inputs: Sequence[str]) -> Inspection:
-    """Read the headers and the JSON of every shard; audio is skipped over.
+def inspect(inputs: Sequence[str], listener: Callable[[int, int], None] = lambda done, total: None) -> Inspection:
+    """Read the headers and the JSON of every shard; audio is skipped over. ``listener`` hears of each shard.
 
     Raises
     ------
@@ -43,7 +43,9 @@ def inspect(inputs: Sequence[str]) -> Inspection:
     formats: Counter[str] = Counter()
     problems: Counter[str] = Counter()
     sources: set[int] = set()
-    for shard in find_shards(inputs):
+    shards = find_shards(inputs)
+    for shard in shards:
+        listener(found.shards, len(shards))
         found.shards += 1
         found.bytes += shard.size or 0
         for chunk in survey(shard):

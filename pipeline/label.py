@@ -95,6 +95,7 @@ def retry(
     config = RunConfig.model_validate({**record["config"], "engine": engine.model_dump()})
     chain = config.chain()
     with Lease(run.store) as lease:
+        _same_annotators(run, record, chain)
         broken = run.unreadable().keys() | {
             shard for shard, chunks in run.chunk_files().items() if any("failed" in files for files in chunks.values())
         }
@@ -105,6 +106,19 @@ def retry(
         for name in broken:
             run.unmark_done(name)
         return _label(run, shards, config, chain, lease, address, None, listener, retry=True)
+
+
+def _same_annotators(run: RunFolder, record: Mapping[str, Any], chain: Sequence[type[Annotator]]) -> None:
+    changed = difference(record["annotators"], _versions(chain))
+    if changed:
+        raise RunFolderError(
+            f"{run} was made with other versions of the annotators, and rows of both would be mixed. Go back to emotrove "
+            f"{record['emotrove']}, or label into a new run folder:\n{changed}"
+        )
+
+
+def _versions(chain: Sequence[type[Annotator]]) -> dict[str, str]:
+    return {annotator.name: annotator.version for annotator in chain}
 
 
 def _as_it_is_now(shard: Shard) -> Shard:
@@ -127,7 +141,7 @@ def prepare(
     """
     asked = {
         "config": config.identity(),
-        "annotators": {annotator.name: annotator.version for annotator in chain},
+        "annotators": _versions(chain),
         "input": {"shards": len(shards), "fingerprint": fingerprint(shards)},
     }
     if run.exists():

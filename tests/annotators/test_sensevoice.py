@@ -49,7 +49,10 @@ def clip(number: int, seconds: float, pitch_hz: float = 150.0, language: str | N
 
 @pytest.fixture(scope="module")
 def clips() -> list[Clip]:
-    return [clip(n, s, p) for n, (s, p) in enumerate([(0.5, 110), (3.1, 220), (7.77, 95), (1.3, 300), (4.0, 180), (2.2, 140)])]
+    return [
+        clip(n, s, p)
+        for n, (s, p) in enumerate([(0.5, 110), (3.1, 220), (7.77, 95), (1.3, 300), (4.0, 180), (2.2, 140)])
+    ]
 
 
 def annotation(answer: Annotation | Failure) -> Annotation:
@@ -161,7 +164,12 @@ def test_loading_and_annotating_leave_the_process_as_it_was(
 ) -> None:
     import torch
 
-    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), torch.get_num_threads())
+    before = (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+        torch.get_num_threads(),
+    )
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     annotator = SenseVoice({"model": str(folder), "device": "cpu"})
@@ -190,7 +198,9 @@ def test_a_checkpoint_that_does_not_fit_is_refused(folder: Path, tmp_path: Path,
     if damage == "shape":
         weights[name] = torch.cat([tensor, tensor])
     torch.save(weights, broken / "model.pt")
-    with pytest.raises(ConfigError, match=r"1 weights are missing or of another shape, the first is encoder\.tp_norm\.weight"):
+    with pytest.raises(
+        ConfigError, match=r"1 weights are missing or of another shape, the first is encoder\.tp_norm\.weight"
+    ):
         SenseVoice({"model": str(broken), "device": "cpu"}).load()
 
 

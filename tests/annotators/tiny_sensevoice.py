@@ -29,7 +29,12 @@ TAGS = {
 }
 _VOCABULARY_FILE = "chn_jpn_yue_eng_ko_spectok.bpe.model"
 _FEATURES = 560  # 7 stacked frames of 80 mel bands
-_WORDS = ["hello world how are you today", "nice to see you again my friend", "今天天气很好我们出去走走吧", "大家早上好欢迎来到这里"]
+_WORDS = [
+    "hello world how are you today",
+    "nice to see you again my friend",
+    "今天天气很好我们出去走走吧",
+    "大家早上好欢迎来到这里",
+]
 
 
 def _config() -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 _TEXT_TOKENS = 50257
+_REAL_TOKENS = 300
 _SENTENCES = ["hello world , how are you today ? ", "nice to see you again , my friend . ", "we went to the sea . "]
 
 
@@ -71,7 +73,7 @@ def _tokenizer(path: Path) -> dict[str, int]:
     small.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     small.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    small.train_from_iterator(_SENTENCES * 20, trainers.BpeTrainer(vocab_size=340, initial_alphabet=alphabet))
+    small.train_from_iterator(_SENTENCES * 20, trainers.BpeTrainer(vocab_size=_REAL_TOKENS, initial_alphabet=alphabet))
     saved = json.loads(small.to_str())
     vocabulary = saved["model"]["vocab"]
     for number in range(len(vocabulary), _TEXT_TOKENS - 1):
@@ -96,7 +98,9 @@ def _save_for_transformers(folder: Path, seed: int) -> None:
     ids = _tokenizer(folder / "tokenizer.json")
     end = ids["endoftext"]
     (folder / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "model_max_length": 448})
+        json.dumps(
+            {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "model_max_length": 448}
+        )
     )
     config = WhisperConfig(
         vocab_size=ids[""],
@@ -137,17 +141,26 @@ def _save_for_transformers(folder: Path, seed: int) -> None:
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
 
 
-def _tune(model: "object", end: int) -> None:
-    """Make the untrained network say different things of different clips, and stop."""
+def _tune(model: Any, end: int) -> None:
+    """Make the untrained network say different things of different clips, and come to an end after some words."""
     import torch
 
-    network = model.model  # type: ignore[attr-defined]
+    network = model.model
     with torch.no_grad():
-        tokens = network.decoder.embed_tokens.weight
-        tokens.mul_(0.05)
-        tokens[:340].normal_(std=0.6)
+        width = network.decoder.embed_tokens.weight.shape[1]
+        tokens, places = network.decoder.embed_tokens.weight, network.decoder.embed_positions.weight
+        tokens.mul_(0.01)
+        tokens[256:_REAL_TOKENS].normal_(std=0.6)
+        places.normal_(std=5.0)
+        for linear in (module for module in network.modules() if isinstance(module, torch.nn.Linear)):
+            linear.weight.normal_(std=1.5 / width**0.5)
+        for convolution in (network.encoder.conv1, network.encoder.conv2):
+            convolution.weight.normal_(std=0.3)
+        network.encoder.embed_positions.weight.mul_(0.2)
         for layer in network.decoder.layers:
-            # The cross-attention carries the sound; without this the text would follow from the words before it alone.
-            layer.encoder_attn.out_proj.weight.mul_(30)
-            layer.encoder_attn.v_proj.weight.mul_(10)
-        tokens[end] = tokens[:340].mean(0) + 0.3
+            layer.encoder_attn.q_proj.weight.mul_(2)
+            layer.encoder_attn.out_proj.weight.mul_(4)
+            layer.fc2.weight.mul_(0.5)
+        ending = torch.nn.functional.normalize(torch.randn(width), dim=0)
+        tokens[end] = 6.0 * ending
+        places += 4.0 * (torch.arange(len(places)) - 10).clamp(0)[:, None] * ending

@@ -8,7 +8,11 @@ import pytest
 
 from manifests.release import COLUMNS, release_row, write_jsonl, write_parquet
 
-ROWS = [release_row("EN_B00000_S00001_W000002", "happy", 'He said:\n"yes".'), release_row("ZH_B0_S1_W2", "sad", "你好"), release_row("x", "angry", None)]
+ROWS = [
+    release_row("EN_B00000_S00001_W000002", "happy", 'He said:\n"yes".'),
+    release_row("ZH_B0_S1_W2", "sad", "你好"),
+    release_row("x", "angry", None),
+]
 
 
 def test_a_row_has_exactly_these_keys_in_this_order() -> None:

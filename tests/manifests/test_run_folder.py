@@ -42,7 +42,9 @@ def test_a_folder_that_is_no_run(run: RunFolder) -> None:
 
 def test_a_run_of_a_newer_emotrove_is_refused(run: RunFolder) -> None:
     run.write_run({"schema_version": SCHEMA_VERSION + 1})
-    with pytest.raises(RunFolderError, match=f"schema version {SCHEMA_VERSION + 1}.*reads up to {SCHEMA_VERSION}: upgrade"):
+    with pytest.raises(
+        RunFolderError, match=f"schema version {SCHEMA_VERSION + 1}.*reads up to {SCHEMA_VERSION}: upgrade"
+    ):
         run.require()
 
 

@@ -394,7 +394,10 @@ def test_parts_that_wait_for_each_other_hold_no_audio() -> None:
     """All audio first, then all JSON: what waits is the place of the audio, not the audio."""
     count, size = 48, 1 << 20
     data = packed(
-        [*((f"{i}.mp3", bytes([i]) * size) for i in range(count)), *((f"{i}.json", metadata(str(i))) for i in range(count))]
+        [
+            *((f"{i}.mp3", bytes([i]) * size) for i in range(count)),
+            *((f"{i}.json", metadata(str(i))) for i in range(count)),
+        ]
     )
     tar = reader(data)
     tracemalloc.start()
