@@ -265,9 +265,9 @@ def _cached(name: str) -> Path | None:
 
 def _check_hub(name: str) -> None:
     """Ask the hub once for the model, because a download that cannot work is tried for half a minute."""
-    hub = os.environ.get("MODELSCOPE_DOMAIN", "www.modelscope.cn")
+    hub = os.environ.get("MODELSCOPE_ENDPOINT", "https://www.modelscope.cn").rstrip("/")
     try:
-        with urllib.request.urlopen(f"https://{hub}/api/v1/models/{name}", timeout=_HUB_TIMEOUT_S):
+        with urllib.request.urlopen(f"{hub}/api/v1/models/{name}", timeout=_HUB_TIMEOUT_S):
             return
     except (OSError, ValueError) as error:  # what urllib raises where there is no model, no net or no such address
         raise ConfigError(_unreachable(name, error)) from error

@@ -5,8 +5,11 @@ The wheel of torchaudio on the package index is a CUDA build. Beside a CPU build
 is all that FunASR and WhisperX use, needs no extension; torchaudio has this mode itself but finds it only where the file is absent.
 """
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NoReturn
@@ -31,6 +34,26 @@ def install() -> None:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
             del sys.modules[name]
         sys.modules[_EXTENSION] = _without_extension()
+
+
+@contextlib.contextmanager
+def stand_in() -> Iterator[None]:
+    """Let a module that imports torchaudio for its list of pretrained models be imported where torchaudio is not installed.
+
+    WhisperX's alignment is one. The stand-in lists no models and is gone when the block ends.
+    """
+    if find_spec("torchaudio") is not None:
+        yield
+        return
+    stand_in: Any = ModuleType("torchaudio")
+    stand_in.__spec__ = ModuleSpec("torchaudio", None)
+    stand_in.pipelines = ModuleType("torchaudio.pipelines")
+    stand_in.pipelines.__all__ = []
+    sys.modules["torchaudio"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["torchaudio"]
 
 
 def _without_extension() -> ModuleType:

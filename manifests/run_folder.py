@@ -18,7 +18,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -224,12 +224,36 @@ class RunFolder:
         return result
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """One Parquet file of the run."""
-        return pq.read_table(pa.BufferReader(self.store.read_bytes(name)), columns=columns)
+        """One Parquet file of the run.
 
-    def dataset(self, outcomes: Sequence[str] = OUTCOMES) -> pa.dataset.Dataset:
-        """All rows with these outcomes as an Arrow dataset, which is read in batches."""
-        names = [name for outcome in outcomes for name in self.store.list(f"labels/outcome={outcome}")]
+        Raises
+        ------
+        FileNotFoundError : there is none
+        RunFolderError : it is damaged
+        """
+        data = self.store.read_bytes(name)
+        try:
+            return pq.read_table(pa.BufferReader(data), columns=columns)
+        except (pa.ArrowException, OSError) as error:  # pyarrow raises OSError for pages it cannot read
+            raise RunFolderError(f"{self.store.path(name)} is damaged: {error}. Put it back from a copy") from error
+
+    def label_files(self, outcomes: Sequence[str] = OUTCOMES) -> list[str]:
+        """Names of the files that hold the rows with these outcomes."""
+        return [name for outcome in outcomes for name in self.store.list(f"labels/outcome={outcome}")]
+
+    def damaged(self) -> set[str]:
+        """Names of the files of rows that cannot be read; looks into every one."""
+        found = set()
+        for name in self.label_files():
+            try:
+                self.read_table(name)
+            except RunFolderError:
+                found.add(name)
+        return found
+
+    def dataset(self, outcomes: Sequence[str] = OUTCOMES, but: Container[str] = ()) -> pa.dataset.Dataset:
+        """All rows with these outcomes as an Arrow dataset, which is read in batches; ``but`` names files to leave out."""
+        names = [name for name in self.label_files(outcomes) if name not in but]
         if self.store.is_local:
             files, filesystem = [self.store.path(name) for name in names], pa.fs.LocalFileSystem()
         else:

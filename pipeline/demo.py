@@ -38,6 +38,7 @@ def demo(out: Path) -> None:
     started = time.monotonic()
     console = Console(highlight=False, soft_wrap=True)
     run, page, dataset = RunFolder(str(out / "run")), out / "report.html", out / "dataset"
+    _check_old(dataset, run)
     shard = _unpack(out)
     _step(console, "Labelling", "label", shard, out / "run")
     with listener(json=False) as listen:
@@ -48,7 +49,8 @@ def demo(out: Path) -> None:
     write_page(run, page)
     console.print(f"{page}: open it in a browser", markup=False)
     _step(console, "The data set", "export", out / "run", dataset, "--per-class", PER_CLASS)
-    _remove_old(dataset, run)
+    if dataset.exists():
+        shutil.rmtree(dataset)
     print_export(export(run, dataset, per_class=PER_CLASS))
     _say_where(console, out, time.monotonic() - started)
 
@@ -61,8 +63,8 @@ def _unpack(out: Path) -> Path:
     return shard
 
 
-def _remove_old(dataset: Path, run: RunFolder) -> None:
-    """Make room for the export, but only where an earlier demo left its own."""
+def _check_old(dataset: Path, run: RunFolder) -> None:
+    """Refuse, before anything starts, to replace what no earlier demo has made."""
     if not dataset.exists():
         return
     try:
@@ -71,7 +73,6 @@ def _remove_old(dataset: Path, run: RunFolder) -> None:
         ours = False
     if not ours:
         raise StorageError(f"{dataset} is there, but is no export of {run}. Move it elsewhere, or give another folder")
-    shutil.rmtree(dataset)
 
 
 def _step(console: Console, title: str, *command: object) -> None:

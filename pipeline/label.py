@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from annotators.base import Annotator
-from manifests.errors import RunFolderError, StorageError
+from manifests.errors import InputError, RunFolderError, StorageError
 from manifests.lease import Lease
 from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, fingerprint
 from manifests.schema import OUTCOMES
@@ -88,23 +88,29 @@ def retry(
 ) -> Progress:
     """Try every failed utterance and every unreadable shard of a run again, with the configuration it was made with.
 
-    A failed row stays on disk until the new one replaces it. A shard that was repaired or completed in the meantime is read
-    as it is now.
+    A shard that was repaired or completed in the meantime is read as it is now, and labelled anew as a whole. Of the others
+    a failed row of a tar stays on disk until the new one replaces it.
     """
     record = run.require()
     config = RunConfig.model_validate({**record["config"], "engine": engine.model_dump()})
     chain = config.chain()
     with Lease(run.store) as lease:
         _same_annotators(run, record, chain)
-        broken = run.unreadable().keys() | {
-            shard for shard, chunks in run.chunk_files().items() if any("failed" in files for files in chunks.values())
-        }
-        shards = [_as_it_is_now(shard) if shard.name in broken else shard for shard in run.shards()]
-        if shards != run.shards():
+        files, finished, shards = run.chunk_files(), run.done_names(), run.shards()
+        for i, was in enumerate(shards):
+            failed = [chunk["failed"] for chunk in files.get(was.name, {}).values() if "failed" in chunk]
+            if was.name in finished and not failed:
+                continue
+            run.unmark_done(was.name)
+            now = _as_it_is_now(was)
+            if now is not None:
+                shards[i] = now
+                for name in _outdated(run, was, now, files.get(was.name, {}), failed):
+                    run.store.delete(name)
+        asked = {"shards": len(shards), "fingerprint": fingerprint(shards)}
+        if shards != run.shards() or record["input"] != asked:
             run.write_shards(shards)
-            run.write_run({**record, "input": {"shards": len(shards), "fingerprint": fingerprint(shards)}})
-        for name in broken:
-            run.unmark_done(name)
+            run.write_run({**record, "input": asked})
         return _label(run, shards, config, chain, lease, address, None, listener, retry=True)
 
 
@@ -121,13 +127,34 @@ def _versions(chain: Sequence[type[Annotator]]) -> dict[str, str]:
     return {annotator.name: annotator.version for annotator in chain}
 
 
-def _as_it_is_now(shard: Shard) -> Shard:
-    if shard.kind != "tar":
-        return shard
+def _outdated(
+    run: RunFolder, was: Shard, now: Shard, chunks: Mapping[int, Mapping[str, str]], failed: Sequence[str]
+) -> list[str]:
+    """Names of the files of a shard that a retry must not keep.
+
+    In a tar that was cut or damaged the utterances may have other positions once it is repaired, so none of its rows stays.
+    In a folder or a list the positions stay, but a file that was missing had no size, and the chunks are cut by size.
+    """
+    if was.kind != "tar" and was == now:
+        return list(failed)
+    reasons = {reason for name in failed for reason in run.read_table(name, ["reason"])["reason"].to_pylist()}
+    if was == now and reasons.isdisjoint(("truncated_tar", "corrupt_tar")):
+        return []
+    return [name for outcomes in chunks.values() for name in outcomes.values()]
+
+
+def _as_it_is_now(shard: Shard) -> Shard | None:
+    """The shard with its present size; None where it is not there."""
     try:
-        return replace(shard, size=file_size(shard.url))
-    except OSError:
-        return shard
+        if shard.kind == "tar":
+            return replace(shard, size=file_size(shard.url))
+        if shard.kind == "jsonl":
+            by_line = {other.lines[2]: other for other in find_shards([shard.url])}
+            now = by_line.get(shard.lines[2])
+            return now and replace(shard, size=now.size, lines=now.lines)
+    except (OSError, InputError):
+        return None
+    return shard
 
 
 def prepare(

@@ -233,7 +233,7 @@ def _outcome_section(account: Status, figures: _Figures) -> str:
     )
     if len(reasons) > REASONS:
         table += f"<p>… and {len(reasons) - REASONS} more reasons.</p>"
-    return _section("Outcomes", text + _plot_outcomes(figures) + table + _shown(figures))
+    return _section("Outcomes", text + _plot_outcomes(figures) + table)
 
 
 def _emotion_section(figures: _Figures) -> str:
@@ -277,6 +277,8 @@ def _style_section(figures: _Figures, reference: Mapping[str, Any]) -> str:
         "<p>Dashed lines are the limits: below mean − standard deviation of its language a clip is low, above mean + standard "
         "deviation high. They come from a sample of the run itself, so a word says how a clip stands among its own. A language "
         "that the sample hardly holds has no words.</p>"
+        if reference
+        else "<p>The sample of this run is too small for the words low, medium and high.</p>"
     )
     return _section("Speaking style", text + _plot_style(figures, languages, reference) + _shown(figures))
 
@@ -387,18 +389,22 @@ _WIDTH_IN = 9.4
 
 
 def _plot_outcomes(figures: _Figures) -> str:
-    languages = figures.languages[:LANGUAGES]
-    figure = Figure((_WIDTH_IN, 0.75 + 0.34 * len(languages)), layout="constrained")
+    bars = [(_language(name), figures.outcomes[name]) for name in figures.languages[:LANGUAGES]]
+    if others := figures.languages[LANGUAGES:]:
+        bars.append((f"{len(others)} others", sum((figures.outcomes[name] for name in others), Counter())))
+    figure = Figure((_WIDTH_IN, 0.75 + 0.34 * len(bars)), layout="constrained")
     axes = figure.subplots()
-    left = [0.0] * len(languages)
+    left = [0.0] * len(bars)
     for outcome in OUTCOMES:
-        shares = [100 * figures.outcomes[name][outcome] / figures.outcomes[name].total() for name in languages]
-        axes.barh(range(len(languages)), shares, 0.62, left=left, color=_OUTCOME_COLOURS[outcome], label=outcome)
+        shares = [100 * counts[outcome] / counts.total() for _, counts in bars]
+        axes.barh(range(len(bars)), shares, 0.62, left=left, color=_OUTCOME_COLOURS[outcome], label=outcome)
         left = [a + b for a, b in zip(left, shares, strict=True)]
-    for i, name in enumerate(languages):
-        counts = " · ".join(f"{figures.outcomes[name][outcome]:,} {outcome}" for outcome in OUTCOMES)
-        axes.annotate(counts, (101, i), va="center", annotation_clip=False)
-    _language_axis(axes, languages)
+    for y, (_, counts) in enumerate(bars):
+        said = " · ".join(f"{counts[outcome]:,} {outcome}" for outcome in OUTCOMES)
+        axes.annotate(said, (101, y), va="center", annotation_clip=False)
+    axes.set_yticks(range(len(bars)), [_plain(name) for name, _ in bars], parse_math=False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlim(0, 100)
     axes.xaxis.set_major_formatter("{x:.0f}%")
     figure.legend(loc="outside upper left", ncols=3)
@@ -409,7 +415,10 @@ def _plot_emotions(figures: _Figures, languages: Sequence[str | None], names: Se
     columns = min(3, len(languages))
     lines = -(-len(languages) // columns)
     figure = Figure((_WIDTH_IN, 0.25 + lines * (0.6 + 0.23 * len(names))), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    most = max(
+        rows / counts.total() for counts in map(figures.emotions.__getitem__, languages) for rows in counts.values()
+    )
     for i, axes in enumerate(grid.flat):
         if i >= len(languages):
             axes.set_axis_off()
@@ -421,7 +430,7 @@ def _plot_emotions(figures: _Figures, languages: Sequence[str | None], names: Se
             axes.annotate(f"{share:.0f}%", (share, y), (3, 0), textcoords="offset points", va="center")
         axes.set_yticks(range(len(names)), [_plain(emotion or "none") for emotion in names], parse_math=False)
         axes.set_title(f"{_plain(_language(languages[i]))}: {counts.total():,} clips", parse_math=False)
-        axes.set_xlim(0, max(10.0, 1.18 * max(shares)))
+        axes.set_xlim(0, 118 * most)
         axes.xaxis.set_visible(False)  # every bar says its value
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(axis="y", length=0)
@@ -498,12 +507,6 @@ def _span(bins: Mapping[tuple[int, str | None], int]) -> tuple[int, int]:
             shown.append(b[0])
         seen += rows
     return min(shown) - 1, max(shown) + 2
-
-
-def _language_axis(axes: Any, languages: Sequence[str | None]) -> None:
-    axes.set_yticks(range(len(languages)), [_plain(_language(name)) for name in languages], parse_math=False)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(languages) - 0.5, -0.5)
 
 
 def _svg(figure: Figure, name: str, title: str) -> str:

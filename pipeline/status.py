@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.dataset
 
 from manifests.lease import is_live
 from manifests.run_folder import RunFolder, ShardCounts
@@ -55,19 +57,13 @@ def status(run: RunFolder) -> Status:
     markers = {counts.shard: counts for counts in run.done()}
     found: dict[str, dict[str, int]] = {}
     audio_s = 0.0
-    with duckdb.connect() as db:
-        db.register("labels", run.dataset())
-        per_shard = db.execute(
-            "SELECT shard, outcome, count(*), count(DISTINCT position), coalesce(sum(duration_s), 0) FROM labels GROUP BY ALL"
-        ).fetchall()
-        reasons = db.execute(
-            "SELECT outcome, stage, reason, count(*) FROM labels WHERE reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        emotions = db.execute(
-            "SELECT consensus.emotion, count(*) FROM labels WHERE outcome = 'labeled' AND consensus.emotion IS NOT NULL "
-            "GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-    unreconciled = []
+    damaged: set[str] = set()
+    try:
+        per_shard, reasons, emotions = _counted(run.dataset())
+    except (duckdb.Error, pa.ArrowException, OSError):
+        damaged = run.damaged()
+        per_shard, reasons, emotions = _counted(run.dataset(but=damaged))
+    unreconciled = [f"{name} is damaged and cannot be read" for name in sorted(damaged)]
     for shard, outcome, rows, positions, seconds in per_shard:
         found.setdefault(shard, dict.fromkeys(OUTCOMES, 0))[outcome] = rows
         audio_s += seconds
@@ -92,6 +88,23 @@ def status(run: RunFolder) -> Status:
         unreconciled=unreconciled,
         working_now=is_live(run.store),
     )
+
+
+def _counted(rows: pyarrow.dataset.Dataset) -> tuple[list[Any], list[Any], list[Any]]:
+    """Rows by shard and outcome, by reason, and by emotion."""
+    with duckdb.connect() as db:
+        db.register("labels", rows)
+        per_shard = db.execute(
+            "SELECT shard, outcome, count(*), count(DISTINCT position), coalesce(sum(duration_s), 0) FROM labels GROUP BY ALL"
+        ).fetchall()
+        reasons = db.execute(
+            "SELECT outcome, stage, reason, count(*) FROM labels WHERE reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        emotions = db.execute(
+            "SELECT consensus.emotion, count(*) FROM labels WHERE outcome = 'labeled' AND consensus.emotion IS NOT NULL "
+            "GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    return per_shard, reasons, emotions
 
 
 def _contradictions(

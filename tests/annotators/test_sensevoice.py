@@ -216,7 +216,7 @@ def test_a_hub_that_cannot_be_reached_is_said_at_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A loopback port on which nothing listens stands for a machine without the net.
-    monkeypatch.setenv("MODELSCOPE_DOMAIN", "127.0.0.1:9")
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match="could not be had from ModelScope"):
         SenseVoice.check(SenseVoiceOptions(model="nobody/no-such-model"))

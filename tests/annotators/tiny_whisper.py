@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 _TEXT_TOKENS = 50257
-_REAL_TOKENS = 300
+_BYTES, _REAL_TOKENS = 256, 300
+LANGUAGES = ("en", "de", "zh")
+"""The languages that the network may hear."""
+
 _SENTENCES = ["hello world , how are you today ? ", "nice to see you again , my friend . ", "we went to the sea . "]
 
 
@@ -93,6 +96,7 @@ def _tokenizer(path: Path) -> dict[str, int]:
 def _save_for_transformers(folder: Path, seed: int) -> None:
     import torch
     from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES as whisper_languages
 
     folder.mkdir(parents=True)
     ids = _tokenizer(folder / "tokenizer.json")
@@ -122,8 +126,8 @@ def _save_for_transformers(folder: Path, seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = WhisperForConditionalGeneration(config)
-        _tune(model, end)
-    languages = [name for name in ids if len(name) in (2, 3) or name in ("haw", "yue")]
+        _tune(model, end, [ids[name] for name in LANGUAGES])
+    languages = list(whisper_languages)
     model.generation_config = GenerationConfig(
         pad_token_id=end,
         bos_token_id=end,
@@ -141,7 +145,7 @@ def _save_for_transformers(folder: Path, seed: int) -> None:
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
 
 
-def _tune(model: Any, end: int) -> None:
+def _tune(model: Any, end: int, languages: list[int]) -> None:
     """Make the untrained network say different things of different clips, and come to an end after some words."""
     import torch
 
@@ -150,7 +154,8 @@ def _tune(model: Any, end: int) -> None:
         width = network.decoder.embed_tokens.weight.shape[1]
         tokens, places = network.decoder.embed_tokens.weight, network.decoder.embed_positions.weight
         tokens.mul_(0.01)
-        tokens[256:_REAL_TOKENS].normal_(std=0.6)
+        tokens[_BYTES:_REAL_TOKENS].normal_(std=0.6)
+        tokens[languages] = torch.randn(len(languages), width)
         places.normal_(std=5.0)
         for linear in (module for module in network.modules() if isinstance(module, torch.nn.Linear)):
             linear.weight.normal_(std=1.5 / width**0.5)

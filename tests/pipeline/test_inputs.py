@@ -1,6 +1,7 @@
 """From what the user names to shards."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,14 +157,20 @@ def nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_what_may_not_be_read(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter, unlike ``tmp_path``."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_what_may_not_be_read(open_folder: Path) -> None:
+    secret = open_folder / "secret"
     path = tar(secret / "EN-1.tar")
-    (tmp_path / "list.jsonl").write_text("{}")
-    (tmp_path / "list.jsonl").chmod(0)
-    for folder in (tmp_path, *tmp_path.parents):  # the way there is open to all
-        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 1:
-            folder.chmod(folder.stat().st_mode | 0o711)
+    lines = open_folder / "list.jsonl"
+    lines.write_text("{}")
+    lines.chmod(0)
     secret.chmod(0)
     try:
         with nobody():
@@ -174,7 +181,7 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
             with pytest.raises(InputError, match=r"Could not list .*secret: Permission denied. Check the permissions"):
                 find_shards([str(secret)])
             with pytest.raises(InputError, match=r"Could not read .*list.jsonl: Permission denied"):
-                find_shards([str(tmp_path / "list.jsonl")])
+                find_shards([str(lines)])
     finally:
         secret.chmod(0o755)
 

@@ -320,6 +320,7 @@ def test_many_languages_and_reasons_are_cut_and_said_to_be(tmp_path: Path) -> No
     rows = [labeled(tmp_path, i, "sad", language=f"l{i:02d}") for i in range(30)]
     rows += [ended(30 + i, "rejected", "quality", f"reason {i:02d}") for i in range(30)]
     page = page_of(make_run(tmp_path, rows), tmp_path)
+    assert "25 others" in page.seen
     assert "6 largest languages of 31" in page.seen
     assert "10 more reasons" in page.seen
 
