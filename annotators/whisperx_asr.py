@@ -159,7 +159,7 @@ class WhisperX(Annotator):
         padded = np.zeros((len(clips), _SAMPLES), np.float32)
         for row, clip in zip(padded, clips, strict=True):
             row[: len(clip.samples)] = clip.samples[:_SAMPLES]
-        return np.stack([self._whisper.feature_extractor(row, padding=0)[:, :_FRAMES] for row in padded])
+        return np.stack([self._whisper.feature_extractor(row)[:, :_FRAMES] for row in padded])
 
     def _hear(self, clips: Sequence[Clip], language: str) -> list[dict[str, Any]]:
         """Rows of ``manifests.schema.TRANSCRIPT`` for clips of one language."""

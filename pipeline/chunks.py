@@ -26,6 +26,7 @@ CHUNK = pa.schema(
         ("bytes_read", pa.int64()),
         ("note", pa.string()),
         ("error", pa.string()),  # the shard cannot be read at all
+        ("fatal", pa.string()),  # the chunk could not be labelled or written, so the job has to stop
         ("clips", pa.list_(CLIP)),
     ]
 )
@@ -43,6 +44,7 @@ class Chunk:
     bytes_read: int = 0
     note: str | None = None
     error: str | None = None
+    fatal: str | None = None
 
     def to_table(self) -> pa.Table:
         row: dict[str, Any] = {name: [getattr(self, name)] for name in CHUNK.names}

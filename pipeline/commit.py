@@ -34,7 +34,7 @@ RECEIPT = pa.schema(
         ("bytes_read", pa.int64()),
         ("note", pa.string()),
         ("error", pa.string()),
-        ("fatal", pa.string()),  # the chunk could not be written, so the job has to stop
+        ("fatal", pa.string()),
     ]
 )
 
@@ -60,6 +60,8 @@ class Commit:
     def _commit(self, run: RunFolder, chunk: Chunk) -> dict[str, object]:
         finish(chunk.clips)
         receipt = _receipt(chunk)
+        if chunk.fatal is not None:
+            return receipt
         # What a killed job left running may get here long after; its rows are not wanted any more.
         if not is_held_by(run.store, self.token):
             return {**receipt, "fatal": f"{run} belongs to another job now"}
@@ -81,6 +83,7 @@ def _receipt(chunk: Chunk) -> dict[str, object]:
         "bytes_read": chunk.bytes_read,
         "note": chunk.note,
         "error": chunk.error,
+        "fatal": chunk.fatal,
     }
 
 

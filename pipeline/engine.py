@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
@@ -30,8 +31,13 @@ from pipeline.commit import Commit
 from pipeline.config import EngineConfig
 from pipeline.source import ShardPlan, ShardSource
 
+GO_ON = "What was committed stays; run the same command again to go on."
+
 Spec = tuple[str, Mapping[str, Any]]
 """Name and options of an annotator."""
+
+
+_RETRIES = 10
 
 
 class EngineError(EmotroveError):
@@ -85,9 +91,7 @@ def explained() -> Iterator[None]:
             if inner is None or inner is cause:
                 break
             cause = inner
-        raise EngineError(
-            f"The job stopped: {type(cause).__name__}: {cause}. What was committed stays; run it again to go on"
-        ) from error
+        raise EngineError(f"{type(cause).__name__}: {cause}. {GO_ON}") from error
 
 
 class AnnotatorActor:
@@ -96,12 +100,21 @@ class AnnotatorActor:
     def __init__(
         self, specs: Sequence[Spec], reference: Mapping[str, Any] | None, max_batch_clips: int | None, last: bool
     ) -> None:
-        self._chain = Chain(specs, reference, max_batch_clips)
         self._last = last
+        self._broken: str | None = None
+        try:
+            self._chain = Chain(specs, reference, max_batch_clips)
+        except Exception as error:
+            # Raised here, it would reach the user as pages of Ray's own; so it travels with the first chunk.
+            names = ", ".join(name for name, _ in specs)
+            self._broken = f"The annotators ({names}) could not be loaded: {type(error).__name__}: {error}"
 
     def __call__(self, table: pa.Table) -> pa.Table:
         chunks = list(Chunk.from_table(table))
         for chunk in chunks:
+            if self._broken:
+                chunk.fatal = self._broken
+                continue
             self._chain(chunk.clips)
             if self._last:
                 for row in chunk.clips:
@@ -122,6 +135,9 @@ def graph(
     engine: EngineConfig,
 ) -> Dataset:
     """Everything up to the labelled chunks; nothing runs until they are asked for."""
+    # Ray counts the shards, of which one may keep several processes busy.
+    warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
+    warnings.filterwarnings("ignore", category=ray.util.annotations.RayDeprecationWarning)
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -132,7 +148,10 @@ def graph(
     context.target_max_block_size = None
     context.execution_options.resource_limits = ExecutionResources(object_store_memory=engine.in_flight_megabytes << 20)
     dataset = ray.data.read_datasource(
-        ShardSource(list(plans)), override_num_blocks=len(plans), num_cpus=engine.read_cpus
+        ShardSource(list(plans)),
+        override_num_blocks=len(plans),
+        num_cpus=engine.read_cpus,
+        ray_remote_args={"max_retries": _RETRIES},
     )
     parts = groups(chain)
     for part in parts:
@@ -151,6 +170,8 @@ def graph(
             num_cpus=needs.num_cpus if on_gpu else needs.num_cpus * engine.actor_cpus,
             num_gpus=needs.num_gpus or None,
             compute=ActorPoolStrategy(size=engine.actors or _fitting(needs, engine, parts)),
+            # A clip that kills its process each time must end the job, not restart it for ever.
+            max_task_retries=_RETRIES,
         )
     return dataset
 

@@ -47,5 +47,10 @@ def clear_errors() -> Iterator[None]:
         yield
     except EmotroveError as error:
         stop(str(error))
+    except Exception as error:
+        duckdb = sys.modules.get("duckdb")
+        if duckdb is None or not isinstance(error, duckdb.Error):
+            raise
+        stop(f"The rows of the run cannot be read: {error}\nSee what is damaged with: emotrove status RUN")
     except KeyboardInterrupt:
         stop("stopped. What was committed stays; the same command goes on from there", 130)

@@ -9,7 +9,7 @@ import re
 import tarfile
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from manifests.audio_uri import AudioUri
 from manifests.ids import printable
@@ -18,6 +18,7 @@ from pipeline.inputs import AUDIO_SUFFIXES
 
 MAX_AUDIO_BYTES = 64 << 20
 MAX_JSON_BYTES = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
 
 _BLOCK = 512
 _RECORD = 20 * _BLOCK  # tar pads the end to this
@@ -61,6 +62,19 @@ class _Group:
     def takes(self, suffix: str) -> bool:
         """Whether a member with this suffix belongs here, rather than to a second utterance of the same key."""
         return not (self.json is not None if suffix == "json" else self.audio is not None and _is_audio(suffix))
+
+
+class _HeaderFile:
+    """The tar as ``tarfile`` sees it, which reads headers only, however long a damaged one says it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MAX_HEADER_BYTES:
+            raise ValueError(f"a header says that it has {size} bytes")
+        return self._file.read(size)
 
 
 class TarShard:
@@ -151,7 +165,7 @@ class TarShard:
     def _members(self) -> Iterator[tuple[tarfile.TarInfo, bool]]:
         """The members, folders left out, and whether the file ends inside the member."""
         try:
-            tar = tarfile.TarFile(fileobj=self._file)
+            tar = tarfile.TarFile(fileobj=cast(BinaryIO, _HeaderFile(self._file)))
         except (tarfile.TarError, EOFError, ValueError) as error:
             if self._size == 0:
                 raise UnreadableShard(f"{self._url} is empty: not even the end mark of a tar") from None
@@ -178,7 +192,7 @@ class TarShard:
                 return
             # tar.offset now points behind the member's data, which lie behind one or more header blocks.
             offset = tar.offset
-            cut = _is_plain(info) and info.offset_data + info.size > self._size
+            cut = (_is_plain(info) and info.offset_data + info.size > self._size) or offset >= self._size + _BLOCK
             if cut:
                 self.note = f"the tar ends inside {printable(info.name)}"
             if not info.isdir():

@@ -27,7 +27,9 @@ def test_shell_blocks_run(page: Path, tmp_path: Path) -> None:
     bin_folder = Path(sys.executable).parent
     env = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
     for block in blocks(page):
-        done = subprocess.run(["bash", "-euc", block], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["bash", "-euc", block], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
@@ -51,7 +53,9 @@ def test_every_command_is_documented_with_an_example() -> None:
 
 def test_every_reason_is_documented() -> None:
     text = (ROOT / "docs" / "outcomes.md").read_text("utf-8")
-    code = "\n".join(path.read_text("utf-8") for room in ("pipeline", "annotators") for path in (ROOT / room).glob("*.py"))
+    code = "\n".join(
+        path.read_text("utf-8") for room in ("pipeline", "annotators") for path in (ROOT / room).glob("*.py")
+    )
     reasons = set(re.findall(r"(?:fail|reject)\(\s*\w+,\s*(?:\"\w+\"|STAGE|annotator\.name),\s*\"(\w+)\"", code))
     reasons |= set(re.findall(r"(?:MetadataError|Rejection)\(\s*\"(\w+)\"", code))
     reasons |= set(re.findall(r"error = \(\"(\w+)\"", code))

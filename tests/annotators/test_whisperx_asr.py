@@ -91,7 +91,8 @@ def test_a_clip_gets_words_with_their_times(annotator: WhisperX, clips: list[Cli
         assert " ".join(word["word"] for word in given["words"]).replace(" ", "") == given["text"].replace(" ", "")
         for word in given["words"]:
             assert type(word["start_s"]) is float and type(word["end_s"]) is float
-            assert 0 <= word["start_s"] <= word["end_s"] <= one.duration_s
+            # A word that began in the padding would start at the very end.
+            assert 0 <= word["start_s"] <= word["end_s"] <= one.duration_s != word["start_s"]
             assert type(word["confidence"]) is float and 0 <= word["confidence"] <= 1
 
 
@@ -108,7 +109,7 @@ def test_the_text_and_its_confidence_are_those_of_faster_whisper(
     (segment,) = segments
     given = transcript(annotator.run([one])[0])
     assert given["text"] == segment.text.strip()
-    assert np.log(given["confidence"]) == pytest.approx(segment.avg_logprob, abs=1e-3)
+    assert np.log(given["confidence"]) == pytest.approx(segment.avg_logprob, abs=1e-4)
 
 
 def test_the_answer_does_not_depend_on_the_batch(annotator: WhisperX, clips: list[Clip]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from manifests.errors import StorageError
 from manifests.storage import Store, file_size, is_url, local_path, open_binary
+from tests.packages import require
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -148,7 +149,7 @@ def test_an_unknown_kind_of_store_is_named() -> None:
 
 
 def test_a_store_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("s3fs")
+    require("s3fs", "pip install 'emotrove[s3]'")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")

@@ -62,7 +62,10 @@ BAD = {
     "a list for a mapping": ("audio: [1]", r"audio: .*\(got \[1\]\)"),
     "null for a section": ("audio: null", r"audio: .*\(got None\)"),
     "no annotators": ("annotators: null", r"annotators: .*dictionary"),
-    "all taken out": ("annotators: {quality: null, style: null, seed: null, rationale: null}", "annotators: .*at least 1"),
+    "all taken out": (
+        "annotators: {quality: null, style: null, seed: null, rationale: null}",
+        "annotators: .*at least 1",
+    ),
     "options that are no mapping": ("annotators: {quality: 3}", r"annotators.quality: .*dictionary.*\(got 3\)"),
     "a key that is a number": ("annotators: {1: {}}", "annotators.1"),
     "a number at the top": ("1: {}", "1"),

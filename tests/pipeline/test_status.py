@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from manifests.errors import RunFolderError
 from manifests.lease import Lease
 from manifests.run_folder import RunFolder, Shard, ShardCounts, fingerprint
 from pipeline.chunks import Chunk
+from pipeline.cli import app
 from pipeline.commit import Commit
 from pipeline.emilia import fail, new_row, reject
 from pipeline.status import failures, status
@@ -122,7 +124,6 @@ def empty(run: RunFolder) -> None:
     labeled(run).write_bytes(b"")
 
 
-
 def scramble(run: RunFolder) -> None:
     data = labeled(run).read_bytes()
     labeled(run).write_bytes(data[:4] + b"\xa5" * (len(data) // 2) + data[4 + len(data) // 2 :])
@@ -136,6 +137,18 @@ def test_a_file_that_was_lost_doubled_or_changed_shows(harm: Callable[[RunFolder
     assert account.unreconciled and not account.complete
     assert any(line.startswith("a: ") or "a-00000000.parquet" in line for line in account.unreconciled)
     assert not any(line.startswith("b: ") for line in account.unreconciled)
+
+
+@pytest.mark.parametrize("harm", [cut, empty, scramble])
+def test_other_commands_say_that_a_file_is_damaged(harm: Callable[[RunFolder], None], run: RunFolder) -> None:
+    path = Path(run.store.path("labels/outcome=failed/a-00000003.parquet"))
+    path.rename(labeled(run))
+    harm(run)
+    labeled(run).rename(path)
+    shown = CliRunner().invoke(app, ["failures", run.store.path()], catch_exceptions=False)
+    assert shown.exit_code == 1 and "cannot be read" in shown.stderr and "emotrove status RUN" in shown.stderr
+    account = CliRunner().invoke(app, ["status", run.store.path()], catch_exceptions=False)
+    assert account.exit_code == 1 and f"{path.name} is damaged" in account.stdout
 
 
 def test_a_marker_that_does_not_add_up_shows(run: RunFolder) -> None:

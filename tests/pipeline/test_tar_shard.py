@@ -297,6 +297,20 @@ def test_a_negative_size_does_not_send_the_reader_back() -> None:
     assert found[0]["utterance_id"] == "a" and len(found) == 2
 
 
+@pytest.mark.parametrize("size", [1 << 33, 1 << 70, -1, -(1 << 40)])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_an_extension_header_of_an_impossible_size_is_not_read(kind: bytes, size: int) -> None:
+    info = tarfile.TarInfo("b.mp3")
+    info.type, info.size = kind, size
+    head = packed(clip("a"))[:2560]
+    tar = TarShard(URL, _Hole(head + info.tobuf(tarfile.GNU_FORMAT)), 1 << 34, "s")
+    found = [entry.row for entry in tar.entries() if entry.row]
+    assert [(row["utterance_id"], *ending(row)) for row in found] == [
+        ("a", PENDING, None, None),
+        ("s~2560", "failed", "read", "corrupt_tar"),
+    ]
+
+
 # -- properties --------------------------------------------------------------------------------------------------------
 
 NAMES = ("a", "b", "c", "d")
