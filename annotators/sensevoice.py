@@ -331,6 +331,7 @@ def _undisturbed() -> Iterator[None]:
     root, kept_random, kept_numpy = logging.getLogger(), random.getstate(), np.random.get_state()
     handlers, level, said = list(root.handlers), root.level, io.StringIO()
     threads = torch.get_num_threads()
+    root.setLevel(logging.ERROR)  # it tells its progress through the root logger
     try:
         with torch.random.fork_rng(), contextlib.redirect_stdout(said):
             yield

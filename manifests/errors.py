@@ -38,5 +38,9 @@ class RunLocked(RunFolderError):
     """Another job is at work on the run folder."""
 
 
+class JobStopped(EmotroveError):
+    """The job cannot go on; what it committed stays."""
+
+
 class StorageError(EmotroveError):
     """A file of the run folder could not be written or read (disk full, no permission, store unreachable)."""

@@ -186,6 +186,12 @@ def _fitting(needs: Any, engine: EngineConfig, parts: Sequence[Sequence[type[Ann
     return max(1, int(there.get("CPU", 1) / (needs.num_cpus * engine.actor_cpus + engine.read_cpus) / sharing))
 
 
+def labelled(dataset: Dataset) -> Iterator[Chunk]:
+    """Run the graph; gives the chunks themselves."""
+    for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        yield from Chunk.from_table(cast(pa.Table, batch))
+
+
 def receipts(dataset: Dataset, commit: Commit) -> Iterator[dict[str, Any]]:
     """Run the graph; gives a receipt for each committed chunk, as it is committed."""
     committed = dataset.map_batches(commit, batch_size=None, batch_format="pyarrow", num_cpus=0.01)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from annotators.base import Annotator
-from manifests.errors import InputError, RunFolderError, StorageError
+from manifests.errors import JobStopped, RunFolderError
 from manifests.lease import Lease
 from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, fingerprint
 from manifests.schema import OUTCOMES
@@ -69,7 +69,7 @@ def label(
     ------
     InputError, ConfigError, MissingPackage : before anything starts
     RunLocked, RunFolderError : the run folder belongs to another job, input or configuration
-    StorageError : the run folder cannot be written; what was committed stays
+    StorageError, JobStopped : the run folder cannot be written, or an annotator not loaded; what was committed stays
     """
     shards = find_shards(inputs)
     chain = config.chain()
@@ -287,7 +287,7 @@ def _label(
         with engine.explained():
             for receipt in engine.receipts(dataset, Commit(run.store.root, lease.token)):
                 if receipt["fatal"] or lease.lost:
-                    raise StorageError(receipt["fatal"] or f"{run} was taken over by another job")
+                    raise JobStopped(f"{receipt['fatal'] or f'{run} was taken over by another job'} {engine.GO_ON}")
                 _book(run, books, receipt, progress)
                 tell("labelling")
         for name, book in books.items():

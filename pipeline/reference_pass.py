@@ -12,8 +12,8 @@ from typing import Any
 
 from annotators.base import Annotator
 from annotators.style import reference_from
+from manifests.errors import JobStopped
 from manifests.run_folder import RunFolder, Shard
-from pipeline.chunks import Chunk
 from pipeline.config import RunConfig
 from pipeline.source import ShardPlan
 
@@ -46,12 +46,14 @@ def reference(
         return dict(json.loads(run.store.read_text(REFERENCE)))
     except FileNotFoundError:
         pass
-    from pipeline.engine import graph
+    from pipeline.engine import explained, graph, labelled
 
     dataset = graph(draw(shards, config, plan), needing, config.annotators, None, config.engine)
     rows = []
-    for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        for chunk in Chunk.from_table(batch):
+    with explained():
+        for chunk in labelled(dataset):
+            if chunk.fatal:
+                raise JobStopped(chunk.fatal)
             rows += [(row["language"], row["style"]) for row in chunk.clips if row["style"]]
     found = {"version": 1, "clips": len(rows), **reference_from(rows, config.reference.min_clips)}
     run.store.write_text(REFERENCE, json.dumps(found, indent=2) + "\n")
