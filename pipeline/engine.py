@@ -107,7 +107,7 @@ class AnnotatorActor:
         except Exception as error:
             # Raised here, it would reach the user as pages of Ray's own; so it travels with the first chunk.
             names = ", ".join(name for name, _ in specs)
-            self._broken = f"The annotators ({names}) could not be loaded: {type(error).__name__}: {error}"
+            self._broken = f"The annotators ({names}) could not be loaded: {type(error).__name__}: {error}."
 
     def __call__(self, table: pa.Table) -> pa.Table:
         chunks = list(Chunk.from_table(table))

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from annotators.base import Annotator
-from manifests.errors import JobStopped, RunFolderError
+from manifests.errors import InputError, JobStopped, RunFolderError
 from manifests.lease import Lease
 from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, fingerprint
 from manifests.schema import OUTCOMES
