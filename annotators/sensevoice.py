@@ -330,8 +330,8 @@ def _undisturbed() -> Iterator[None]:
 
     root, kept_random, kept_numpy = logging.getLogger(), random.getstate(), np.random.get_state()
     handlers, level, said = list(root.handlers), root.level, io.StringIO()
-    threads = torch.get_num_threads()
-    root.setLevel(logging.ERROR)  # it tells its progress through the root logger
+    threads, disabled = torch.get_num_threads(), root.manager.disable
+    logging.disable(logging.WARNING)  # it tells its progress through the root logger
     try:
         with torch.random.fork_rng(), contextlib.redirect_stdout(said):
             yield
@@ -340,6 +340,7 @@ def _undisturbed() -> Iterator[None]:
         np.random.set_state(kept_numpy)
         root.handlers[:] = handlers
         root.setLevel(level)
+        logging.disable(disabled)
         torch.set_num_threads(threads)
         for line in filter(None, said.getvalue().splitlines()):
             logger.debug("funasr: %s", line)

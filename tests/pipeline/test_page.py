@@ -22,7 +22,9 @@ from manifests.errors import RunFolderError
 from manifests.run_folder import RunFolder, Shard, ShardCounts, chunk_file, encode_parquet
 from manifests.schema import LABELS, OUTCOMES
 from manifests.votes import consensus
-from pipeline.page import EXAMPLES, MAX_CLIP_BYTES, write_page
+from pipeline.page import write_page
+from pipeline.page.clips import MAX_CLIP_BYTES
+from pipeline.page.figures import EXAMPLES
 from pipeline.reference_pass import REFERENCE
 
 ATTACK = '<script>alert(1)</script><img src=x onerror="alert(2)">'
