@@ -21,6 +21,7 @@ $(VENV)/.demo-ready: pyproject.toml constraints.txt
 
 $(VENV)/.test-ready: $(VENV)/.demo-ready
 	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps whisperx
 	@touch $@
 
 demo: $(VENV)/.demo-ready ## label a small shard, and show the table, the page and the export

@@ -26,6 +26,7 @@ import numpy as np
 
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
+from annotators.weights import is_path
 from manifests.emotions import Emotion, parse_emotion
 from manifests.errors import ConfigError, MissingPackage
 
@@ -60,6 +61,7 @@ class SenseVoice(Annotator):
 
     name = "sensevoice"
     version = "1"
+    uses = ("transcript",)  # it writes one only where no speech recogniser has
     outputs = ("transcript", "votes")
     Options = SenseVoiceOptions
     options: SenseVoiceOptions
@@ -80,7 +82,7 @@ class SenseVoice(Annotator):
                 raise MissingPackage(package, "sensevoice", "the annotator 'sensevoice'")
         if find_spec("kaldi_native_fbank") is None and find_spec("torchaudio") is None:
             raise MissingPackage("kaldi_native_fbank", "sensevoice", "the annotator 'sensevoice'")
-        if _is_path(options.model):
+        if is_path(options.model):
             _check_folder(Path(options.model).expanduser())
         elif _cached(options.model) is None:
             _check_hub(options.model)
@@ -195,7 +197,8 @@ class SenseVoice(Annotator):
             "scores": [{"emotion": name, "score": score} for name, score in heard.emotions.items()],
         }
         fields: dict[str, Any] = {"votes": [vote]}
-        if clip.language is None or _asked_language(clip.language) != "auto":
+        heard_before = clip.fields.get("transcript") is not None
+        if not heard_before and (clip.language is None or _asked_language(clip.language) != "auto"):
             fields["transcript"] = {
                 "text": written_words(heard.text),
                 "annotator": f"{self.name}@{self.version}+{self._weights}",
@@ -239,10 +242,6 @@ def _device(asked: str) -> str:
     return asked
 
 
-def _is_path(model: str) -> bool:
-    return model.startswith(("/", "./", "../", "~")) or Path(model).exists()
-
-
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ConfigError(f"annotators.sensevoice.model: no such folder: {folder}")
@@ -274,7 +273,7 @@ def _check_hub(name: str) -> None:
 
 
 def _folder(model: str) -> Path:
-    if _is_path(model):
+    if is_path(model):
         return Path(model).expanduser()
     folder = _cached(model)
     if folder is not None:

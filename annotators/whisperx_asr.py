@@ -20,6 +20,7 @@ from pydantic import PositiveInt
 
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
+from annotators.weights import is_path
 from manifests.errors import ConfigError, MissingPackage
 
 HEARD_S = 30.0
@@ -80,7 +81,7 @@ class WhisperX(Annotator):
                 raise MissingPackage(package, "whisperx", "the annotator 'whisperx'")
         if options.align_model is not None:
             _check_alignment(options)
-        if _is_path(options.model):
+        if is_path(options.model):
             _check_folder(Path(options.model).expanduser())
         else:
             _check_hub(options.model)
@@ -247,7 +248,7 @@ class _Aligner:
         log.handlers.clear()
         log.propagate = True
         log.setLevel(logging.ERROR)
-        name = str(Path(model).expanduser()) if _is_path(model) else model
+        name = str(Path(model).expanduser()) if is_path(model) else model
         try:
             letters = Wav2Vec2Processor.from_pretrained(name).tokenizer.get_vocab()
             loaded: Any = Wav2Vec2ForCTC.from_pretrained(name, output_loading_info=True)
@@ -340,10 +341,6 @@ def _compute_type(asked: str, device: str) -> str:
     return asked
 
 
-def _is_path(model: str) -> bool:
-    return model.startswith(("/", "./", "../", "~")) or Path(model).exists()
-
-
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ConfigError(f"annotators.whisperx.model: no such folder: {folder}")
@@ -388,7 +385,7 @@ def _cached(name: str) -> Path | None:
 
 
 def _folder(model: str) -> Path:
-    if _is_path(model):
+    if is_path(model):
         return Path(model).expanduser()
     folder = _cached(model)
     if folder is not None:
@@ -425,5 +422,5 @@ def _check_alignment(options: WhisperXOptions) -> None:
         raise ConfigError(
             f"annotators.whisperx.align_model needs nltk's sentence splitter. Download it with: {_SENTENCES_INSTALL}"
         ) from error
-    if _is_path(options.align_model or "") and not Path(options.align_model or "").expanduser().is_dir():
+    if is_path(options.align_model or "") and not Path(options.align_model or "").expanduser().is_dir():
         raise ConfigError(f"annotators.whisperx.align_model: no such folder: {options.align_model}")

@@ -53,6 +53,7 @@ class EngineConfig(_Section):
     actor_cpus: float = Field(0.75, gt=0)  # of one process of annotators that need no GPU
     actors: int | None = Field(None, ge=1)  # per group of annotators; None: as many as fit
     max_batch_clips: int | None = Field(None, ge=1)
+    gpus: dict[str, float] = Field(default_factory=dict)  # by annotator: of one process; a part of a GPU may be shared
     object_store_megabytes: int = Field(512, ge=80)  # of a Ray that this command starts
     in_flight_megabytes: int = Field(192, ge=16)  # decoded audio between the stages
 
@@ -86,8 +87,10 @@ class RunConfig(_Section):
                     raise ConfigError(f"annotators.{name}: writes '{output}', which is no field of a row")
                 writers.setdefault(output, []).append(name)
         for output, names in writers.items():
-            if output not in ("votes", "quality") and len(names) > 1:
-                raise ConfigError(f"annotators: {' and '.join(names)} both write '{output}'; keep one of them")
+            # One that also uses the field writes it only where nobody has.
+            sole = [name for name in names if output not in classes[name].uses]
+            if output not in ("votes", "quality") and len(sole) > 1:
+                raise ConfigError(f"annotators: {' and '.join(sole)} both write '{output}'; keep one of them")
         before: dict[str, list[str]] = {}
         for name, annotator in classes.items():
             before[name] = []

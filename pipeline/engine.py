@@ -23,7 +23,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, ExecutionResources
 
-from annotators.base import Annotator
+from annotators.base import Annotator, Resources
 from manifests.errors import EmotroveError
 from pipeline.chain import Chain
 from pipeline.chunks import Chunk
@@ -122,9 +122,16 @@ class AnnotatorActor:
         return pa.concat_tables([chunk.to_table() for chunk in chunks])
 
 
-def groups(chain: Sequence[type[Annotator]]) -> list[list[type[Annotator]]]:
+def groups(chain: Sequence[type[Annotator]], engine: EngineConfig) -> list[tuple[Resources, list[type[Annotator]]]]:
     """Annotators that follow each other and need the same share one process, and their clips stay where they are."""
-    return [list(members) for _, members in groupby(chain, key=lambda annotator: annotator.resources)]
+
+    def needs(annotator: type[Annotator]) -> Resources:
+        gpus = engine.gpus.get(annotator.name, annotator.resources.num_gpus)
+        # A process with a GPU mostly waits for it; the others share the cores with the read tasks.
+        cpus = annotator.resources.num_cpus * (1.0 if gpus else engine.actor_cpus)
+        return Resources(num_cpus=cpus, num_gpus=gpus)
+
+    return [(resources, list(members)) for resources, members in groupby(chain, key=needs)]
 
 
 def graph(
@@ -153,37 +160,44 @@ def graph(
         num_cpus=engine.read_cpus,
         ray_remote_args={"max_retries": _RETRIES},
     )
-    parts = groups(chain)
-    for part in parts:
-        needs = part[0].resources
-        on_gpu = needs.num_gpus > 0
+    parts = groups(chain, engine)
+    for needs, part in parts:
         dataset = dataset.map_batches(
             AnnotatorActor,
             fn_constructor_args=(
                 [(annotator.name, dict(options[annotator.name])) for annotator in part],
                 reference,
                 engine.max_batch_clips,
-                part is parts[-1],
+                part is parts[-1][1],
             ),
             batch_size=None,
             batch_format="pyarrow",
-            num_cpus=needs.num_cpus if on_gpu else needs.num_cpus * engine.actor_cpus,
+            num_cpus=needs.num_cpus,
             num_gpus=needs.num_gpus or None,
-            compute=ActorPoolStrategy(size=engine.actors or _fitting(needs, engine, parts)),
+            compute=ActorPoolStrategy(size=engine.actors or _fitting(needs, engine, [needs for needs, _ in parts])),
             # A clip that kills its process each time must end the job, not restart it for ever.
             max_task_retries=_RETRIES,
         )
     return dataset
 
 
-def _fitting(needs: Any, engine: EngineConfig, parts: Sequence[Sequence[type[Annotator]]]) -> int:
-    """How many processes of a group the cluster has room for."""
+def _fitting(needs: Resources, engine: EngineConfig, all_needs: Sequence[Resources]) -> int:
+    """How many processes of each group the cluster has room for, all groups having the same number.
+
+    Raises
+    ------
+    EngineError : a group needs a GPU and there is none
+    """
     there = ray.cluster_resources()
     if needs.num_gpus > 0:
-        sharing = sum(part[0].resources.num_gpus > 0 for part in parts)
-        return max(1, int(there.get("GPU", 0) / needs.num_gpus / sharing))
-    sharing = sum(part[0].resources.num_gpus == 0 for part in parts)
-    return max(1, int(there.get("CPU", 1) / (needs.num_cpus * engine.actor_cpus + engine.read_cpus) / sharing))
+        if not there.get("GPU"):
+            raise EngineError(
+                "The profile asks for a GPU and Ray sees none here. Use --profile cpu or embedded, join a cluster with --address, "
+                "or set engine.gpus in your YAML to {}"
+            )
+        return max(1, int(there["GPU"] / sum(other.num_gpus for other in all_needs)))
+    cores = sum(other.num_cpus for other in all_needs if not other.num_gpus)
+    return max(1, int(there.get("CPU", 1) / (cores + engine.read_cpus)))
 
 
 def labelled(dataset: Dataset) -> Iterator[Chunk]:

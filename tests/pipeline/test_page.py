@@ -165,19 +165,25 @@ def ended(position: int, outcome: str, stage: str, reason: str, **other: Any) ->
     }
 
 
-@pytest.fixture
-def many(tmp_path: Path) -> RunFolder:
-    rows = [labeled(tmp_path, i, str(CLASSES[i % 7])) for i in range(42)]
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("many")
+    rows = [labeled(folder, i, str(CLASSES[i % 7])) for i in range(42)]
     rows += [ended(42 + i, "rejected", "quality", "silent") for i in range(5)]
     rows += [ended(47 + i, "failed", "decode", "undecodable_audio") for i in range(3)]
-    run = make_run(tmp_path, rows)
+    run = make_run(folder, rows)
     limits = {"mean": 120.0, "std": 10.0, "n": 42}
     run.store.write_text(REFERENCE, json.dumps({"languages": {"en": {"pitch_hz": limits}, "zh": {"pitch_hz": limits}}}))
     return run
 
 
-def test_figures_are_those_of_the_rows(many: RunFolder, tmp_path: Path) -> None:
-    page = page_of(many, tmp_path)
+@pytest.fixture(scope="module")
+def page(many: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of many, written once: its plots take a second or two."""
+    return page_of(many, tmp_path_factory.mktemp("page"))
+
+
+def test_figures_are_those_of_the_rows(page: Page) -> None:
     for figure in ("50 clips", "30.0 min of audio", "42 labeled 84.0%", "5 rejected 10.0%", "3 failed 6.0%"):
         assert figure in page.seen
     assert "rejected quality silent 5 10.0%" in page.seen
@@ -187,14 +193,12 @@ def test_figures_are_those_of_the_rows(many: RunFolder, tmp_path: Path) -> None:
     assert "seed 1 acoustic 42 100.0%" in page.seen
 
 
-def test_machines_are_named_as_the_source(many: RunFolder, tmp_path: Path) -> None:
-    seen = page_of(many, tmp_path).seen
-    assert "These labels were given by machines. No expert has verified them." in seen
-    assert "on synthetic speech, such as that of the demo, they mean nothing" in seen
+def test_machines_are_named_as_the_source(page: Page) -> None:
+    assert "These labels were given by machines. No expert has verified them." in page.seen
+    assert "on synthetic speech, such as that of the demo, they mean nothing" in page.seen
 
 
-def test_clips_cover_emotions_and_languages_and_can_be_heard(many: RunFolder, tmp_path: Path) -> None:
-    page = page_of(many, tmp_path)
+def test_clips_cover_emotions_and_languages_and_can_be_heard(page: Page) -> None:
     assert page.tags["article"] == page.tags["audio"] == EXAMPLES
     articles = re.findall(r"<article>.*?</article>", page.text, re.DOTALL)
     emotions = {emotion for emotion in CLASSES for article in articles if f">{emotion} {emotion.zh}<" in article}
@@ -206,12 +210,11 @@ def test_clips_cover_emotions_and_languages_and_can_be_heard(many: RunFolder, tm
     assert all("A rationale for " in article and "说明" in article for article in articles)
 
 
-def test_the_same_run_gives_the_same_page(many: RunFolder, tmp_path: Path) -> None:
-    assert page_of(many, tmp_path).text == page_of(many, tmp_path).text
+def test_the_same_run_gives_the_same_page(many: RunFolder, page: Page, tmp_path: Path) -> None:
+    assert page_of(many, tmp_path).text == page.text
 
 
-def test_nothing_is_loaded_from_elsewhere_and_ids_are_unique(many: RunFolder, tmp_path: Path) -> None:
-    page = page_of(many, tmp_path)
+def test_nothing_is_loaded_from_elsewhere_and_ids_are_unique(page: Page) -> None:
     assert page.tags["svg"] == 4
     assert max(page.ids.values()) == 1
     assert page.tags["script"] == page.tags["link"] == page.tags["img"] == page.tags["iframe"] == 0
@@ -228,8 +231,8 @@ def test_nothing_is_loaded_from_elsewhere_and_ids_are_unique(many: RunFolder, tm
     assert "default-src 'none'" in page.text
 
 
-def test_plots_are_well_formed_and_their_text_is_text(many: RunFolder, tmp_path: Path) -> None:
-    plots = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page_of(many, tmp_path).text, re.DOTALL)]
+def test_plots_are_well_formed_and_their_text_is_text(page: Page) -> None:
+    plots = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page.text, re.DOTALL)]
     words = [" ".join(plot.itertext()) for plot in plots]
     assert "en: 28 clips" in words[1]
     assert all(
