@@ -113,9 +113,15 @@ class Lease:
 def read_lease(store: Store, name: str = LEASE) -> dict[str, Any] | None:
     """The record of the present holder, or None."""
     try:
-        return dict(json.loads(store.read_bytes(name)))
+        for _ in range(10):
+            data = store.read_bytes(name)
+            if data:
+                return dict(json.loads(data))
+            time.sleep(0.1)  # a store without hard links shows the file before its content
     except FileNotFoundError:
         return None
+    # Its writer died before it wrote anything.
+    return {"token": "", "host": "", "boot": 0.0, "pid": 0, "started_at": 0.0, "refreshed_at": 0.0}
 
 
 def is_held_by(store: Store, token: str) -> bool:

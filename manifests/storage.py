@@ -192,6 +192,10 @@ class Store:
                     os.link(aside, path)
                 except FileExistsError:
                     return False
+                except OSError as error:
+                    if error.errno not in (errno.EPERM, errno.ENOTSUP):
+                        raise
+                    return _create_without_link(path, data)
                 finally:
                     aside.unlink(missing_ok=True)
                 return True
@@ -254,6 +258,16 @@ def _write_aside(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _create_without_link(path: Path, data: bytes) -> bool:
+    """For file systems without hard links (exFAT, some network shares): for a moment the file is there, but empty."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

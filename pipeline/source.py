@@ -14,7 +14,7 @@ from ray.data.block import BlockMetadata
 
 from manifests.ids import printable
 from manifests.run_folder import Shard
-from manifests.storage import file_size, open_binary
+from manifests.storage import file_size, is_url, open_binary
 from pipeline.chunks import CHUNK, Chunk, cut_chunks
 from pipeline.decode import decode_row
 from pipeline.file_shard import FileShard
@@ -76,6 +76,11 @@ def read_shard(plan: ShardPlan, audio: bool = True) -> Iterator[Chunk]:
         yield Chunk(shard.name, 0, 0, [], error=printable(f"{shard.url}: {error.strerror or error}"))
     except UnreadableShard as error:
         yield Chunk(shard.name, 0, 0, [], error=printable(str(error)))
+    except Exception as error:
+        # The clients of object stores raise errors of their own; a store out of reach is no reason to end the job.
+        if not is_url(shard.url):
+            raise
+        yield Chunk(shard.name, 0, 0, [], error=printable(f"{shard.url}: {type(error).__name__}: {error}"))
 
 
 def _counted(

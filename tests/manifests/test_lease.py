@@ -272,3 +272,11 @@ def test_a_take_over_that_was_killed_half_way_is_not_in_the_way(tmp_path: Path) 
     with Lease(store) as mine:
         assert is_held_by(store, mine.token)
     assert os.listdir(tmp_path) == []
+
+
+def test_an_empty_lease_is_dead(tmp_path: Path) -> None:
+    """Its writer was killed between creating the file and writing it, on a file system without hard links."""
+    store = Store(str(tmp_path))
+    store.write_bytes("lease.json", b"")
+    with Lease(store) as lease:
+        assert is_held_by(store, lease.token)

@@ -188,3 +188,17 @@ def test_the_size_of_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
         file_size(str(tmp_path / "pipe"))  # opening it would wait forever
+
+
+def test_create_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems have none; the file is still created by one caller only."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = Store(str(tmp_path))
+    assert store.create("lease.json", b"mine")
+    assert not store.create("lease.json", b"yours")
+    assert store.read_bytes("lease.json") == b"mine"
+    assert os.listdir(tmp_path) == ["lease.json"]

@@ -142,7 +142,7 @@ def test_training_is_deterministic_and_learns(shard: tuple[str, str]) -> None:
     assert views.statistics.shape == (2, 70, N_STATISTICS)
     chosen = torch.arange(70)
     state = torch.random.get_rng_state()
-    runs = [fit(views, labels, chosen, epochs=8, seed=s, on_progress=lambda text: None) for s in (3, 3, 4)]
+    runs = [fit(views, labels, chosen, epochs=6, seed=s, on_progress=lambda text: None) for s in (3, 3, 4)]
     assert torch.equal(state, torch.random.get_rng_state())
     (first, losses), (second, same), (_, other) = runs
     assert losses[-1] < 0.8 * losses[0]
@@ -176,11 +176,11 @@ def test_training_names_unusable_input(shard: tuple[str, str], tmp_path: Path) -
 
 def test_calibration_finds_the_temperature_and_the_gap() -> None:
     rng = np.random.default_rng(0)
-    logits = rng.normal(size=(20000, 7)).astype(np.float32) * 2
+    logits = rng.normal(size=(8000, 7)).astype(np.float32) * 2
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     labels = (p.cumsum(1) > rng.random((len(p), 1))).argmax(1)
     assert fit_temperature(logits * 2, labels) == pytest.approx(2, rel=0.05)
-    assert expected_calibration_error(p, labels) < 0.015
+    assert expected_calibration_error(p, labels) < 0.02
     sharp = np.exp(logits * 2) / np.exp(logits * 2).sum(1, keepdims=True)
     assert expected_calibration_error(sharp, labels) > 0.08
 

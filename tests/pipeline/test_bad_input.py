@@ -27,7 +27,7 @@ from tests.pipeline.command import emotrove
 from tests.pipeline.rows import assert_same, judged, rows_of
 from tests.speech import Member, members, write_tar
 
-ANNOTATORS = "annotators: {seed: null, rationale: null}"
+ANNOTATORS = ""
 PROFILE = f"""
 {ANNOTATORS}
 chunk: {{clips: 4, megabytes: 1}}
