@@ -223,7 +223,8 @@ def _calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature of least negative log-likelihood."""
     right = np.arange(len(labels)), labels
-    return float(min(TEMPERATURES, key=lambda t: -np.log(_calibrated(logits, t)[right] + 1e-12).mean()))
+    best = min(TEMPERATURES, key=lambda t: -np.log(_calibrated(logits, t)[right] + 1e-12).mean())
+    return round(float(best), 4)
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
