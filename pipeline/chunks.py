@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from manifests.schema import LABELS
@@ -48,7 +49,23 @@ class Chunk:
 
     def to_table(self) -> pa.Table:
         row: dict[str, Any] = {name: [getattr(self, name)] for name in CHUNK.names}
+        row["clips"] = pa.ListArray.from_arrays(pa.array([0, len(self.clips)], pa.int32()), self._clips_array())
         return pa.table(row, schema=CHUNK)
+
+    def _clips_array(self) -> pa.StructArray:
+        """The clips as one array of ``CLIP``.
+
+        Nearly all bytes of a chunk are audio. Joined once into their final buffer they are copied once; Arrow's builder
+        would grow its buffer step by step and touch fresh memory each time.
+        """
+        columns = pa.Table.from_pylist(self.clips, schema=LABELS).combine_chunks().columns
+        audio = [row.get("audio") for row in self.clips]
+        ends = np.cumsum([0, *(len(data or b"") for data in audio)], dtype=np.int32)
+        valid = pa.array([data is not None for data in audio], pa.bool_()).buffers()[1]
+        joined = pa.py_buffer(b"".join(data or b"" for data in audio))
+        bytes_column = pa.Array.from_buffers(pa.binary(), len(audio), [valid, pa.py_buffer(ends), joined])
+        arrays = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in columns]
+        return pa.StructArray.from_arrays([*arrays, bytes_column], fields=list(CLIP))
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Iterator["Chunk"]:
