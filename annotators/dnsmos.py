@@ -1,6 +1,6 @@
 """DNSMOS P.835: how clean speech sounds, by the published ONNX network (Reddy et al. 2022).
 
-The network is not shipped: give the path of ``sig_bak_ovr.onnx``. It hears 9.01 s at 16 kHz; a shorter clip is repeated until
+The network is not shipped: give the path of ``sig_bak_ovr.onnx``. It hears 9.01 s at 16 kHz; a shorter clip is doubled until
 it is long enough, a longer one is heard in windows one second apart and averaged, as the published script does.
 """
 
@@ -59,8 +59,8 @@ class Dnsmos(Annotator):
         return [self._one(clip.samples) for clip in clips]
 
     def _one(self, samples: np.ndarray) -> Annotation:
-        if len(samples) < WINDOW:
-            samples = np.tile(samples, -(-WINDOW // len(samples)))
+        while len(samples) < WINDOW:
+            samples = np.concatenate([samples, samples])
         # The published script counts whole seconds, so the last second of a long clip may not be heard.
         windows = int(len(samples) // SAMPLE_RATE_HZ - WINDOW / SAMPLE_RATE_HZ) + 1
         starts = [second * SAMPLE_RATE_HZ for second in range(windows)]

@@ -33,7 +33,7 @@ def find(name: str) -> type[Annotator]:
         annotator = point.load()
     except EmotroveError:
         raise
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise ConfigError(f"The annotator '{name}' ({point.value}) cannot be imported: {error}") from error
     if not (isinstance(annotator, type) and issubclass(annotator, Annotator)):
         raise ConfigError(f"'{name}' ({point.value}) is registered as an annotator but is not one")

@@ -39,6 +39,11 @@ _chain: Chain | None = None
 def load(reference: dict[str, Any]) -> None:
     """Set a process of the plain loop up."""
     global _chain
+    import torch
+
+    torch.set_num_threads(
+        1
+    )  # as Ray does for its workers; two processes with two threads each would be in each other's way
     config = load_config("embedded")
     _chain = Chain([(a.name, config.annotators[a.name]) for a in config.chain()], reference)
 
@@ -97,6 +102,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=10)
     parser.add_argument("--pairs", type=int, default=1)
     options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory(prefix="emotrove-bench-") as temporary:
         folder = Path(temporary)

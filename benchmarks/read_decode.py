@@ -141,7 +141,9 @@ def main() -> None:
         for part, spent in parts.items():
             print(f"  {part:18} {spent * 1000:7.1f} ms  {spent / total:5.1%}")
         work_s = total * len(plans) / cores
-        print(f"all read tasks: {work_s:.1f} s of {ours_s:.1f} s; the rest is Ray: starting tasks, object store, driver")
+        print(
+            f"all read tasks: {work_s:.1f} s of {ours_s:.1f} s; the rest is Ray: starting tasks, object store, driver"
+        )
         ray.shutdown()
 
 

@@ -42,7 +42,8 @@ class AudioUri:
         InputError : the file is gone, unreadable, or shorter than it was
         """
         try:
-            with open_binary(self.url) as file:
+            # A remote file is read ahead by whole blocks, and nothing behind the clip is wanted.
+            with open_binary(self.url, block_size=1 << 16) as file:
                 file.seek(self.offset)
                 data = file.read(self.length)
         except OSError as error:

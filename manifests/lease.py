@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -94,6 +95,7 @@ class Lease:
                 "token": self.token,
                 "host": socket.gethostname(),
                 "boot": psutil.boot_time(),
+                "pids": _pid_namespace(),
                 "pid": process.pid,
                 "started_at": process.create_time(),
                 "refreshed_at": time.time(),
@@ -136,8 +138,17 @@ def is_live(store: Store) -> bool:
     return holder is not None and not _is_dead(holder)
 
 
+def _pid_namespace() -> str | None:
+    """Containers may share a host name and a boot time, but not process numbers."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
+
+
 def _is_dead(holder: dict[str, Any]) -> bool:
-    if holder["host"] == socket.gethostname() and abs(holder["boot"] - psutil.boot_time()) < 5:
+    here = holder["host"] == socket.gethostname() and abs(holder["boot"] - psutil.boot_time()) < 5
+    if here and holder.get("pids") == _pid_namespace():
         # The start time tells a process from a later one that got its number.
         try:
             process = psutil.Process(holder["pid"])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 RELEASE_VERSION = 1
+_ROWS_AT_ONCE = 65_536
 
 COLUMNS = ("index", "emotion", "wav", "text")
 """Exactly these keys in exactly this order, as EMO-Emilia publishes them."""
@@ -31,4 +33,7 @@ def write_parquet(path: Path, rows: Iterable[dict[str, str]]) -> None:
     schema = pa.schema(
         [(name, pa.string()) for name in COLUMNS], metadata={"emotrove.release_version": str(RELEASE_VERSION)}
     )
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+    left = iter(rows)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while part := list(islice(left, _ROWS_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist(part, schema=schema))

@@ -128,7 +128,7 @@ class RunFolder:
 
         Raises
         ------
-        RunFolderError : there is no run here, or it was written by a newer emotrove
+        RunFolderError : there is no run here, it is damaged, or it was written by a newer emotrove
         """
         try:
             record = yaml.safe_load(self.store.read_text("run.yaml"))
@@ -136,6 +136,12 @@ class RunFolder:
             raise RunFolderError(
                 f"{self} is not a run folder: it has no run.yaml. Start a run with: emotrove label INPUT {self}"
             ) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RunFolderError(
+                f"{self.store.path('run.yaml')} is damaged: {error}. Put it back from a copy"
+            ) from error
+        if not isinstance(record, dict) or not isinstance(record.get("schema_version"), int):
+            raise RunFolderError(f"{self.store.path('run.yaml')} was not written by emotrove. Give another run folder")
         if record["schema_version"] > SCHEMA_VERSION:
             raise RunFolderError(
                 f"{self} has schema version {record['schema_version']}, this emotrove reads up to {SCHEMA_VERSION}: upgrade it"

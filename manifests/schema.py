@@ -49,7 +49,7 @@ STYLE = pa.struct(
         ("voiced_fraction", _f),
         ("loudness_lufs", _f),
         ("rate_per_s", _f),
-        ("rate_unit", _s),  # phones | syllables | characters, per second of speech
+        ("rate_unit", _s),  # phones | syllables | characters | letters, per second of speech
         ("pitch_level", _s),  # low | medium | high
         ("loudness_level", _s),
         ("rate_level", _s),

@@ -173,8 +173,13 @@ class Store:
         with self._explained("write", name):
             if self.is_local:
                 _write_aside(self._local(name), data)
-            else:
+                return
+            try:
                 self.remote[0].pipe_file(self._in_store(name), data)
+            except FileNotFoundError as error:
+                raise StorageError(
+                    f"Could not write {self.path(name)}: there is no such bucket. Make it first."
+                ) from error
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode("utf-8"))

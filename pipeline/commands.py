@@ -63,12 +63,11 @@ def failures(
 
         folder = RunFolder(run)
         if retry:
-            from pipeline.config import EngineConfig
             from pipeline.label import retry as run_retry
             from pipeline.progress import listener
 
             with listener(json) as listen:
-                result = run_retry(folder, EngineConfig(), address=address, listener=listen)
+                result = run_retry(folder, address=address, listener=listen)
             _finish(result, run, json)
             return
         from pipeline.report import print_failures
@@ -93,8 +92,9 @@ def _finish(result: "object", run: str, json: bool) -> None:
     else:
         print_progress(result, run)
     if result.unreadable:
-        names = "; ".join(result.unreadable.values())
-        stop(f"{len(result.unreadable)} of {result.shards_total} shards could not be read: {names}")
+        said = list(result.unreadable.values())
+        more = f"; … and {len(said) - 10} more" if len(said) > 10 else ""
+        stop(f"{len(said)} of {result.shards_total} shards could not be read: {'; '.join(said[:10])}{more}")
 
 
 def status(run: RunArgument, json: JsonOption = False) -> None:

@@ -69,7 +69,11 @@ class RunConfig(_Section):
 
     def identity(self) -> dict[str, Any]:
         """The part that decides the rows; it must stay the same in one run folder."""
-        return self.model_dump(mode="json", exclude={"engine"})
+        resolved = self.model_dump(mode="json", exclude={"engine"})
+        # With the defaults written out: one that a later release changes is then seen as the change it is.
+        for name, options in self.annotators.items():
+            resolved["annotators"][name] = find(name).Options.model_validate(options).model_dump(mode="json")
+        return resolved
 
     def chain(self) -> list[type[Annotator]]:
         """The annotators in an order in which each follows those whose outputs it takes, otherwise as written.

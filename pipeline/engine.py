@@ -22,6 +22,7 @@ os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, ExecutionResources
+from ray.data.exceptions import SystemException
 
 from annotators.base import Annotator, Resources
 from manifests.errors import EmotroveError
@@ -39,6 +40,10 @@ Spec = tuple[str, Mapping[str, Any]]
 
 _RETRIES = 10
 
+# Read and commit tasks come in bursts. Ray ends a worker that is idle for a second and starts a new one for the next task, and
+# the imports of new workers took a third of two cores.
+_SYSTEM_CONFIG = {"idle_worker_killing_time_threshold_ms": 600_000}
+
 
 class EngineError(EmotroveError):
     """Ray could not be started or joined, or gave up on the job."""
@@ -49,7 +54,7 @@ def start(engine: EngineConfig, address: str | None = None) -> None:
 
     Raises
     ------
-    EngineError : there is no cluster at the address
+    EngineError : there is no cluster at the address, or Ray does not start here
     """
     if ray.is_initialized():
         return
@@ -57,12 +62,27 @@ def start(engine: EngineConfig, address: str | None = None) -> None:
     if address:
         try:
             ray.init(address=address, **common)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise EngineError(f"Could not join Ray at '{address}': {error}") from error
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise EngineError(
+                f"Could not join Ray at '{address}': {error}. Check the address, and that this machine has the cluster's versions of "
+                "Ray and Python"
+            ) from error
         return
     store = engine.object_store_megabytes << 20
-    with _quiet_start():
-        ray.init(address="local", include_dashboard=False, object_store_memory=store, **common)
+    try:
+        with _quiet_start():
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=store,
+                _system_config=_SYSTEM_CONFIG,
+                **common,
+            )
+    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise EngineError(
+            f"Could not start Ray on this machine: {error}. Check that /tmp and /dev/shm have room; Ray's own words are in "
+            "/tmp/ray/session_latest/logs"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -88,7 +108,7 @@ def explained() -> Iterator[None]:
         cause: BaseException = error
         while cause.__cause__ is not None or isinstance(cause, ray.exceptions.RayTaskError):
             inner = cause.__cause__ or getattr(cause, "cause", None)
-            if inner is None or inner is cause:
+            if inner is None or inner is cause or isinstance(inner, SystemException):  # which says nothing of its own
                 break
             cause = inner
         raise EngineError(f"{type(cause).__name__}: {cause}. {GO_ON}") from error

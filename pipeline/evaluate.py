@@ -88,13 +88,15 @@ def evaluate(run: RunFolder, truth: Path, voter: str | None = None) -> Evaluatio
 def _read_truth(path: Path) -> tuple[dict[str, Emotion], dict[str, int]]:
     known: dict[str, Emotion] = {}
     left_out: dict[str, int] = {}
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             try:
                 row = json.loads(line)
-                key, name = str(row.get("id", row.get("index"))), str(row["emotion"])
+                key, name = str(row["id"] if "id" in row else row["index"]), str(row["emotion"])
                 emotion = parse_emotion(name)
-            except (ValueError, KeyError, AttributeError, UnknownEmotion) as error:
+            except (ValueError, KeyError, TypeError, UnknownEmotion) as error:
                 raise InputError(f"{path}, line {number}: {error}; each line needs id (or index) and emotion") from None
             if emotion in CLASSES:
                 known[key] = emotion
@@ -125,9 +127,11 @@ def _interval(true: list[str], predicted: list[str], groups: list[str], classes:
         counts[order[g], classes.index(t)] += 1
         hits[order[g], classes.index(t)] += t == p
     rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(order), (RESAMPLES, len(order)))
-    totals = counts[drawn].sum(axis=1)
-    recalls = np.divide(hits[drawn].sum(axis=1), totals, out=np.full(totals.shape, np.nan), where=totals > 0)
+    recalls = np.full((RESAMPLES, len(classes)), np.nan)
+    for recall in recalls:
+        times = np.bincount(rng.integers(0, len(order), len(order)), minlength=len(order))
+        totals = times @ counts
+        np.divide(times @ hits, totals, out=recall, where=totals > 0)
     low, high = np.nanpercentile(np.nanmean(recalls, axis=1), [2.5, 97.5])
     return float(low), float(high)
 

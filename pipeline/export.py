@@ -144,10 +144,14 @@ def _chosen(
         db.register("duplicates", run.duplicates())
         cursor = db.execute(
             """
-            WITH ranked AS (
+            WITH first AS (  -- duplicates are known at the end of a run; an unfinished one may hold an id twice
+                SELECT * FROM labels ANTI JOIN duplicates USING (shard, position)
+                QUALIFY row_number() OVER (PARTITION BY utterance_id ORDER BY shard, position) = 1
+            ),
+            ranked AS (
                 SELECT utterance_id, shard, position, row_number() OVER (
                     PARTITION BY language, consensus.emotion ORDER BY consensus.confidence DESC, utterance_id) AS nth
-                FROM labels ANTI JOIN duplicates USING (shard, position)
+                FROM first
                 WHERE consensus.emotion IS NOT NULL AND ($languages IS NULL OR list_contains($languages, language))
             )
             SELECT count(*) OVER () AS total, labels.* FROM labels JOIN ranked USING (shard, position)
@@ -179,7 +183,7 @@ def _provenance(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     return {
         "index": row["utterance_id"],
         "emotion": row["consensus"]["emotion"],
-        "text": row["text"],
+        "text": row["text"] or (row["transcript"] or {}).get("text"),
         "verified": False,
         **{
             name: row[name]

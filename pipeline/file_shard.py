@@ -89,6 +89,7 @@ class FileShard:
             return fail(row, "read", "missing_field", f"{where}: {', '.join(wrong)} must be text"), None
         row["utterance_id"] = printable(data["index"])
         row.update({name: _printable_or_none(data.get(name)) for name in ("text", "language", "speaker")})
+        row["language"] = (row["language"] or "").strip().lower() or None  # as of a tar's JSON
         return row, _beside(self._shard.url, data["wav"])
 
 

@@ -3,13 +3,14 @@
 A path, a glob or a URL may be given. Reading starts only later; here the input is listed.
 """
 
+import contextlib
 import glob
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from manifests.errors import InputError
+from manifests.errors import EmotroveError, InputError
 from manifests.ids import derived_id, is_valid_id, printable
 from manifests.run_folder import Shard
 from manifests.storage import file_size, filesystem, is_url, local_path, open_binary
@@ -27,7 +28,8 @@ def find_shards(inputs: Sequence[str]) -> list[Shard]:
     """
     found: dict[str, Shard] = {}
     for spec in inputs:
-        there = [shard for url in _expand(spec) for shard in _shards_of(url)]
+        with _explained(spec):
+            there = [shard for url in _expand(spec) for shard in _shards_of(url)]
         for shard in there:
             found.setdefault(f"{shard.kind} {shard.url} {shard.lines} {shard.files[:1]}", shard)
         if not there:
@@ -36,6 +38,19 @@ def find_shards(inputs: Sequence[str]) -> list[Shard]:
                 f"{', '.join(sorted(AUDIO_SUFFIXES))} files, and .jsonl files with index, wav and text"
             )
     return _with_unique_names(list(found.values()))
+
+
+@contextlib.contextmanager
+def _explained(spec: str) -> Iterator[None]:
+    try:
+        yield
+    except EmotroveError:
+        raise
+    except Exception as error:
+        if not is_url(spec):
+            raise
+        # botocore and aiohttp raise errors that share no other base
+        raise InputError(f"Could not list {spec}: {error}. Check the address and the credentials.") from error
 
 
 def _with_unique_names(shards: list[Shard]) -> list[Shard]:
@@ -56,15 +71,10 @@ def _expand(spec: str) -> list[str]:
     """The files and folders a path, glob or URL stands for, sorted."""
     if is_url(spec):
         fs, path = filesystem(spec)
-        try:
-            if any(char in path for char in "*?["):
-                return [fs.unstrip_protocol(match) for match in sorted(fs.glob(path))]
-            if not fs.exists(path):
-                raise InputError(f"No such input: {spec}")
-        except InputError:
-            raise
-        except Exception as error:  # botocore and aiohttp raise errors that share no other base
-            raise InputError(f"Could not list {spec}: {error}. Check the address and the credentials.") from error
+        if any(char in path for char in "*?["):
+            return [fs.unstrip_protocol(match) for match in sorted(fs.glob(path))]
+        if not fs.exists(path):
+            raise InputError(f"No such input: {spec}. Check the address and the credentials")
         return [spec]
     path_ = local_path(spec).absolute()
     try:
@@ -147,7 +157,8 @@ def _walk(url: str) -> list[str]:
     """Paths of all files below a folder, relative to it, sorted."""
     if is_url(url):
         fs, root = filesystem(url)
-        return sorted(name[len(root.rstrip("/")) + 1 :] for name in fs.find(root))
+        names = (name[len(root.rstrip("/")) + 1 :] for name in fs.find(root))
+        return sorted(name for name in names if not PurePosixPath(name).name.startswith("."))
     root_ = local_path(url)
 
     def refuse(error: OSError) -> None:

@@ -13,7 +13,7 @@ from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, 
 from manifests.schema import OUTCOMES
 from manifests.storage import file_size
 from pipeline.commit import Commit
-from pipeline.config import EngineConfig, RunConfig, difference
+from pipeline.config import RunConfig, difference
 from pipeline.duplicates import find_duplicates
 from pipeline.inputs import find_shards
 from pipeline.reference_pass import reference
@@ -81,7 +81,6 @@ def label(
 
 def retry(
     run: RunFolder,
-    engine: EngineConfig,
     *,
     address: str | None = None,
     listener: Listener = lambda progress: None,
@@ -92,7 +91,7 @@ def retry(
     a failed row of a tar stays on disk until the new one replaces it.
     """
     record = run.require()
-    config = RunConfig.model_validate({**record["config"], "engine": engine.model_dump()})
+    config = RunConfig.model_validate({**record["config"], "engine": record.get("engine", {})})
     chain = config.chain()
     with Lease(run.store) as lease:
         _same_annotators(run, record, chain)
@@ -182,12 +181,14 @@ def prepare(
             )
         if there["input"] != asked["input"]:
             raise RunFolderError(
-                f"{run} was made from another input. Use a new run folder, or name the old input:\n"
-                + _input_difference(run.shards(), shards)
+                f"{run} was made from another input. Use a new run folder, or name the old input; shards that were repaired since "
+                f"are taken up by: emotrove failures {run} --retry\n" + _input_difference(run.shards(), shards)
             )
         return
     run.write_shards(shards)
-    run.write_run({"profile": profile, "emotrove": version("emotrove"), **asked})
+    # ``engine`` decides no row, and is there for a later retry.
+    engine = config.engine.model_dump(mode="json")
+    run.write_run({"profile": profile, "emotrove": version("emotrove"), "engine": engine, **asked})
 
 
 def _input_difference(old: Sequence[Shard], new: Sequence[Shard]) -> str:

@@ -1,10 +1,11 @@
 """What the commands print for people."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as _escape_markup
 from rich.table import Table
 
 from manifests.run_folder import RunFolder
@@ -17,6 +18,11 @@ from pipeline.status import Status
 
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
+
+
+def escape(text: str) -> str:
+    """Text of the data as one line for a terminal: no markup of rich, no line break, no escape sequence."""
+    return _escape_markup(re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text))
 
 
 def _duration(seconds: float) -> str:

@@ -70,14 +70,15 @@ def status(run: RunFolder) -> Status:
         if rows != positions:
             unreconciled.append(f"{shard}: {rows - positions} rows are there twice")
     unreconciled += list(_contradictions(markers, found, shards))
+    unreadable = run.unreadable()
     totals = {outcome: sum(counts[outcome] for counts in found.values()) for outcome in OUTCOMES}
     return Status(
         run=str(run),
         shards=len(shards),
         done=len(markers),
         in_progress=len(found.keys() - markers.keys()),
-        not_started=len(set(shards) - found.keys() - markers.keys() - run.unreadable().keys()),
-        unreadable=run.unreadable(),
+        not_started=len(set(shards) - found.keys() - markers.keys() - unreadable.keys()),
+        unreadable=unreadable,
         rows=sum(totals.values()),
         **totals,
         audio_hours=audio_s / 3600,

@@ -166,7 +166,7 @@ class TarShard:
         """The members, folders left out, and whether the file ends inside the member."""
         try:
             tar = tarfile.TarFile(fileobj=cast(BinaryIO, _HeaderFile(self._file)))
-        except (tarfile.TarError, EOFError, ValueError) as error:
+        except (tarfile.TarError, EOFError, ValueError, IndexError, RecursionError) as error:
             if self._size == 0:
                 raise UnreadableShard(f"{self._url} is empty: not even the end mark of a tar") from None
             raise UnreadableShard(f"{self._url} is not a tar: {error}") from None
@@ -179,7 +179,13 @@ class TarShard:
             except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
                 self._look_behind_end_mark(offset)
                 return
-            except (tarfile.HeaderError, ValueError, IndexError) as error:  # the latter from damaged extension headers
+            except (
+                tarfile.HeaderError,
+                ValueError,
+                IndexError,
+                RecursionError,
+            ) as error:  # all but the first from damaged
+                # extension headers, or from thousands of them in a row
                 rest = self._read(offset, _BLOCK)
                 if len(rest) < _BLOCK and not rest.strip(b"\0"):
                     # Some tools leave the end mark out, and a tar cut between two members has none either.
