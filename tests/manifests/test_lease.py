@@ -35,6 +35,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "token": "of another job",
         "host": socket.gethostname(),
         "boot": psutil.boot_time(),
+        "pids": str(Path("/proc/self/ns/pid").readlink()),
         "pid": process.pid,
         "started_at": process.create_time(),
         "refreshed_at": time.time(),
@@ -128,6 +129,16 @@ def test_another_host_counts_as_alive_until_it_has_been_silent(store: Store) -> 
         Lease(store).acquire()
     put(store, record(**elsewhere, refreshed_at=time.time() - DEAD_AFTER_S - 1))
     assert not is_live(store)
+    with Lease(store) as mine:
+        assert is_held_by(store, mine.token)
+
+
+def test_another_container_of_this_host_counts_as_alive_until_it_has_been_silent(store: Store) -> None:
+    """Its process numbers mean nothing here, though host name and boot time are ours."""
+    put(store, record(pids="pid:[1]", pid=dead_pid()))
+    with pytest.raises(RunLocked):
+        Lease(store).acquire()
+    put(store, record(pids="pid:[1]", refreshed_at=time.time() - DEAD_AFTER_S - 1))
     with Lease(store) as mine:
         assert is_held_by(store, mine.token)
 
