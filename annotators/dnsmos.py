@@ -59,6 +59,8 @@ class Dnsmos(Annotator):
         return [self._one(clip.samples) for clip in clips]
 
     def _one(self, samples: np.ndarray) -> Annotation:
+        if not len(samples):
+            raise ValueError("the clip has no samples")
         while len(samples) < WINDOW:
             samples = np.concatenate([samples, samples])
         # The published script counts whole seconds, so the last second of a long clip may not be heard.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from annotators.base import Annotation, Clip, Rejection
+from annotators.base import Annotation, Clip, Failure, Rejection
 from annotators.dnsmos import Dnsmos
 from manifests.errors import ConfigError
 from tests.annotators.tiny_dnsmos import WINDOW, write_model
@@ -64,12 +64,13 @@ def test_each_score_has_its_own_output_of_the_network(model: Path) -> None:
 )
 def test_windows_begin_a_second_apart(model: Path, seconds: float, windows: int) -> None:
     rng = np.random.default_rng(0)
-    samples = np.repeat(rng.uniform(-1, 1, 31), RATE_HZ)[: round(seconds * RATE_HZ)].astype(np.float32)
+    # Eighths, whose sums float32 holds exactly.
+    samples = np.repeat(rng.integers(-8, 9, 31) / 8, RATE_HZ)[: round(seconds * RATE_HZ)]
     heard = [samples[start * RATE_HZ : start * RATE_HZ + WINDOW] for start in range(windows)]
     assert all(len(window) == WINDOW for window in heard)
     # The mean of the scores, not the score of the mean.
     expected = np.mean([signal(float(window.mean())) for window in heard])
-    assert scores(loaded(model), samples)[0] == pytest.approx(expected, abs=1e-5)
+    assert scores(loaded(model), samples)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def published_repetition(samples: np.ndarray) -> np.ndarray:
@@ -81,14 +82,18 @@ def published_repetition(samples: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("seconds", [0.5, 1.3, 4.0, 4.505, 5.0, 9.0])
 def test_a_short_clip_is_doubled_until_it_is_long_enough(model: Path, seconds: float) -> None:
-    samples = np.linspace(-0.9, 0.9, round(seconds * RATE_HZ), dtype=np.float32)
-    samples[: len(samples) // 3] = 0.7
+    samples = np.rint(np.linspace(-8, 8, round(seconds * RATE_HZ))) / 8
     long_enough = published_repetition(samples)
     assert len(samples) < WINDOW <= len(long_enough)
     windows = int(len(long_enough) // RATE_HZ - 9.01) + 1
     heard = [long_enough[start * RATE_HZ : start * RATE_HZ + WINDOW] for start in range(windows)]
-    expected = np.mean([signal(float(window.mean(dtype=np.float64))) for window in heard])
-    assert scores(loaded(model), samples)[0] == pytest.approx(expected, abs=1e-5)
+    expected = np.mean([signal(float(window.mean())) for window in heard])
+    assert scores(loaded(model), samples)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_clip_without_samples_fails(model: Path) -> None:
+    (answer,) = loaded(model).run([Clip("a", np.zeros(0, np.float32), "en", None)])
+    assert answer == Failure("ValueError: the clip has no samples")
 
 
 @pytest.mark.parametrize(("limit", "rejected"), [(None, False), (0.58, False), (0.6, True)])

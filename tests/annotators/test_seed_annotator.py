@@ -22,7 +22,7 @@ def buzz(duration_s: float, pitch_hz: float, seed: int = 0) -> np.ndarray:
 
 CLIPS = [
     Clip(f"c{i}", buzz(seconds, pitch_hz, i), "en", None)
-    for i, (seconds, pitch_hz) in enumerate([(0.5, 200), (6.0, 110), (2.345, 300), (1.0, 90), (3.2, 240)])
+    for i, (seconds, pitch_hz) in enumerate([(0.5, 200), (4.0, 110), (2.345, 300), (1.0, 90), (3.2, 240)])
 ]
 
 
@@ -60,8 +60,8 @@ def test_scores_are_probabilities_and_differ_between_voices(seed: Seed) -> None:
     assert np.abs(scores - scores[0]).max() > 0.01
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 2, 0, 3, 1]])
-def test_the_neighbours_in_a_batch_do_not_matter(seed: Seed, order: list[int]) -> None:
+def test_the_neighbours_in_a_batch_do_not_matter(seed: Seed) -> None:
+    order = [4, 2, 0, 3, 1]
     alone = np.concatenate([probabilities(seed, [clip]) for clip in CLIPS])
     np.testing.assert_allclose(probabilities(seed, [CLIPS[i] for i in order]), alone[order], atol=1e-5)
 

@@ -75,7 +75,7 @@ def test_problems_are_counted_and_shown(mixed: list[str]) -> None:
         "lonely: missing_audio: lonely has no audio member",
         "silent: missing_json: silent has no .json member",
         "broken: invalid_json: not JSON",
-        "EN_B00000_S00001_W000001~7: duplicate_id",
+        "EN_B00000_S00001_W000001~4: duplicate_id",
         "EN-2.tar: the tar has no end mark",
         "EN-3.tar is not a tar",
         "g: missing_audio",

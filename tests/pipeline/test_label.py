@@ -45,7 +45,7 @@ def test_the_engine_and_the_place_of_the_data_may_change(run: RunFolder) -> None
     ("changes", "said"),
     [
         ({"chunk": {"clips": 8}}, "-    clips: 256\n+    clips: 8"),
-        ({"annotators": {"quality": {"min_dnsmos": 3}}}, "+    quality:\n+      min_dnsmos: 3"),
+        ({"annotators": {"quality": {"min_dnsmos": 3}}}, "-      min_dnsmos: null\n+      min_dnsmos: 3.0"),
         ({"annotators": {"quality": {}, "style": {}}}, "+  style: '1'"),
     ],
     ids=["a value", "an option", "an annotator"],
