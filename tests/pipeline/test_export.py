@@ -213,16 +213,27 @@ def test_the_readme_counts_by_language_and_emotion(run: RunFolder, tmp_path: Pat
 
 
 def test_an_id_that_an_earlier_shard_has_used_does_not_count(tmp_path: Path) -> None:
-    first = shard_of(tmp_path / "in", "A", [clip("x", "sad", 0.5), clip("y", "sad", 0.5)])
+    # The input has B before A, and the order of the input counts.
+    first = shard_of(tmp_path / "in", "B", [clip("x", "sad", 0.5), clip("y", "sad", 0.5)])
     # More sure, but later; it must not take the place of another clip either.
-    second = shard_of(tmp_path / "in", "B", [clip("z", "sad", 0.625), clip("x", "sad", 1.0), clip("y", "happy", 1.0)])
+    second = shard_of(tmp_path / "in", "A", [clip("z", "sad", 0.625), clip("x", "sad", 1.0), clip("y", "happy", 1.0)])
     run = finished_run(tmp_path / "run", first + second)
     assert run.duplicates().num_rows == 2
     assert export(run, tmp_path / "all").counts == {"en": {"sad": 3}}
     assert exported(tmp_path / "all") == ["z", "x", "y"]
     export(run, tmp_path / "two", per_class=2)
     assert exported(tmp_path / "two") == ["z", "x"]
-    assert lines(tmp_path / "two" / "provenance.jsonl")[1]["shard"] == "A"
+    assert lines(tmp_path / "two" / "provenance.jsonl")[1]["shard"] == "B"
+
+
+def test_an_unfinished_run_gives_each_id_once(tmp_path: Path) -> None:
+    first = shard_of(tmp_path / "in", "A", [clip("x", "sad", 0.5)])
+    second = shard_of(tmp_path / "in", "B", [clip("x", "sad", 1.0), clip("y", "sad", 0.5)])
+    run = finished_run(tmp_path / "run", first + second)
+    run.store.delete("duplicates.parquet")  # it is written at the end
+    export(run, tmp_path / "out")
+    assert exported(tmp_path / "out") == ["x", "y"]
+    assert lines(tmp_path / "out" / "provenance.jsonl")[0]["shard"] == "A"
 
 
 def test_more_clips_than_are_read_at_once(tmp_path: Path) -> None:
