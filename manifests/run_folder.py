@@ -268,12 +268,19 @@ class RunFolder:
             filesystem = pa.fs.PyFileSystem(pa.fs.FSSpecHandler(fs))
         return pa.dataset.dataset(files, schema=LABELS, format="parquet", filesystem=filesystem)
 
-    def duplicates(self) -> pa.Table:
-        """``utterance_id, shard, position`` of the rows whose id an earlier shard has used; they do not count downstream."""
+    def duplicates(self) -> pa.Table | None:
+        """``utterance_id, shard, position`` of the rows whose id an earlier shard has used; they do not count downstream.
+
+        None while a job adds rows, or where it was killed before its end.
+        """
         try:
             return self.read_table("duplicates.parquet")
         except FileNotFoundError:
-            return DUPLICATES.empty_table()
+            return None
+
+    def forget_duplicates(self) -> None:
+        """To be called before rows are added."""
+        self.store.delete("duplicates.parquet")
 
     def write_duplicates(self, table: pa.Table) -> None:
         self.store.write_bytes("duplicates.parquet", encode_parquet(table.cast(DUPLICATES)))

@@ -12,10 +12,20 @@ MEMORY_LIMIT = "512MB"
 
 
 def find_duplicates(run: RunFolder, shards: Sequence[Shard]) -> int:
-    """Write down every row whose id a shard before its own has used; gives their number. Only the first row counts downstream.
+    """Write down every row whose id a shard before its own has used; gives their number. Only the first row counts downstream."""
+    found = _search(run, shards)
+    run.write_duplicates(found)
+    return int(found.num_rows)
 
-    DuckDB groups the ids in bounded memory and spills to disk.
-    """
+
+def present_duplicates(run: RunFolder) -> pa.Table:
+    """The same rows for reading downstream: as written down at the end of a job, or searched for where none has ended."""
+    written = run.duplicates()
+    return _search(run, run.shards()) if written is None else written
+
+
+def _search(run: RunFolder, shards: Sequence[Shard]) -> pa.Table:
+    """DuckDB groups the ids in bounded memory and spills to disk."""
     order = pa.table({"shard": [s.name for s in shards], "rank": pa.array(range(len(shards)), pa.int64())})
     with tempfile.TemporaryDirectory(prefix="emotrove-") as spill, duckdb.connect() as db:
         db.execute("SET memory_limit = ?", [MEMORY_LIMIT])
@@ -23,7 +33,7 @@ def find_duplicates(run: RunFolder, shards: Sequence[Shard]) -> int:
         db.execute("SET preserve_insertion_order = false")
         db.register("labels", run.dataset())
         db.register("shard_order", order)
-        found = db.sql(
+        return db.sql(
             """
             WITH used_twice AS (SELECT utterance_id FROM labels GROUP BY utterance_id HAVING count(*) > 1),
             ranked AS (
@@ -34,6 +44,3 @@ def find_duplicates(run: RunFolder, shards: Sequence[Shard]) -> int:
             SELECT utterance_id, shard, position FROM ranked WHERE nth > 1 ORDER BY shard, position
             """
         ).to_arrow_table()
-    if found.num_rows or run.duplicates().num_rows:
-        run.write_duplicates(found)
-    return int(found.num_rows)

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from manifests.emotions import CLASSES, Emotion, UnknownEmotion, parse_emotion
 from manifests.errors import InputError
 from manifests.run_folder import RunFolder
+from pipeline.duplicates import present_duplicates
 
 RESAMPLES = 1000
 
@@ -109,7 +110,7 @@ def _answers(run: RunFolder, voter: str | None) -> dict[str, tuple[str | None, s
     run.require()
     with duckdb.connect() as db:
         db.register("labels", run.dataset(["labeled"]))
-        db.register("duplicates", run.duplicates())
+        db.register("duplicates", present_duplicates(run))
         emotion = "consensus.emotion" if voter is None else "list_filter(votes, lambda v: v.voter = $voter)[1].emotion"
         rows = db.execute(
             f"SELECT utterance_id, {emotion}, speaker FROM labels ANTI JOIN duplicates USING (shard, position)",

@@ -22,6 +22,7 @@ from manifests.errors import InputError, StorageError
 from manifests.release import COLUMNS, RELEASE_VERSION, release_row, write_jsonl, write_parquet
 from manifests.run_folder import RunFolder
 from pipeline.decode import SAMPLE_RATE_HZ, decode_row
+from pipeline.duplicates import present_duplicates
 
 Listener = Callable[[int, int], None]
 """Called with the number of clips written and the number in all."""
@@ -141,17 +142,13 @@ def _chosen(
     """Batches of chosen rows, each with the number of all that are chosen."""
     with duckdb.connect() as db:
         db.register("labels", run.dataset(["labeled"]))
-        db.register("duplicates", run.duplicates())
+        db.register("duplicates", present_duplicates(run))
         cursor = db.execute(
             """
-            WITH first AS (  -- duplicates are known at the end of a run; an unfinished one may hold an id twice
-                SELECT * FROM labels ANTI JOIN duplicates USING (shard, position)
-                QUALIFY row_number() OVER (PARTITION BY utterance_id ORDER BY shard, position) = 1
-            ),
-            ranked AS (
+            WITH ranked AS (
                 SELECT utterance_id, shard, position, row_number() OVER (
                     PARTITION BY language, consensus.emotion ORDER BY consensus.confidence DESC, utterance_id) AS nth
-                FROM first
+                FROM labels ANTI JOIN duplicates USING (shard, position)
                 WHERE consensus.emotion IS NOT NULL AND ($languages IS NULL OR list_contains($languages, language))
             )
             SELECT count(*) OVER () AS total, labels.* FROM labels JOIN ranked USING (shard, position)

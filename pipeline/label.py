@@ -281,6 +281,7 @@ def _label(
         tell("sampling")
         statistics = reference(run, shards, config, chain, common)
         tell("labelling")
+        run.forget_duplicates()
         on_disk = run.committed(shard.name for shard in unfinished)
         plans = _plans(unfinished, on_disk, limits, common, retry)
         dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine)

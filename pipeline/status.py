@@ -28,7 +28,7 @@ class Status:
     rejected: int
     failed: int
     audio_hours: float
-    duplicates: int
+    duplicates: int | None  # None: not searched for yet
     reasons: list[dict[str, Any]]
     emotions: dict[str, int]
     notes: dict[str, str]
@@ -72,6 +72,7 @@ def status(run: RunFolder) -> Status:
     unreconciled += list(_contradictions(markers, found, shards))
     unreadable = run.unreadable()
     totals = {outcome: sum(counts[outcome] for counts in found.values()) for outcome in OUTCOMES}
+    duplicates = run.duplicates()
     return Status(
         run=str(run),
         shards=len(shards),
@@ -82,7 +83,7 @@ def status(run: RunFolder) -> Status:
         rows=sum(totals.values()),
         **totals,
         audio_hours=audio_s / 3600,
-        duplicates=run.duplicates().num_rows,
+        duplicates=None if duplicates is None else duplicates.num_rows,
         reasons=[{"outcome": o, "stage": s, "reason": r, "count": n} for o, s, r, n in reasons],
         emotions=dict(emotions),
         notes={name: counts.note for name, counts in markers.items() if counts.note},

@@ -126,7 +126,7 @@ def test_all_rows_as_a_dataset(run: RunFolder) -> None:
 
 
 def test_duplicates(run: RunFolder) -> None:
-    assert run.duplicates().num_rows == 0
+    assert run.duplicates() is None
     found = pa.table({"utterance_id": ["x"], "shard": ["b"], "position": pa.array([3], pa.int64())})
     run.write_duplicates(found)
     assert run.duplicates().to_pylist() == [{"utterance_id": "x", "shard": "b", "position": 3}]

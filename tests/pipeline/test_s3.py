@@ -24,8 +24,10 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     require("moto", "pip install 'moto[server]'")
     require("s3fs", "pip install 'emotrove[s3]'")
     import boto3
+    import s3fs
     from moto.server import ThreadedMotoServer
 
+    s3fs.S3FileSystem.clear_instance_cache()  # one made before would talk to the store of an earlier test
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
@@ -37,6 +39,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     boto3.client("s3").create_bucket(Bucket="speech")
     yield "s3://speech"
     server.stop()
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_from_and_to_s3(s3: str, shared_data: Path, tmp_path: Path) -> None:
