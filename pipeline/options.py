@@ -20,9 +20,7 @@ InputsArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 AddressOption = Annotated[
     str | None,
-    typer.Option(
-        help="The Ray cluster to use: auto, ray://HOST:10001 or HOST:PORT. Default: a Ray of its own on this machine."
-    ),
+    typer.Option(help="The Ray cluster to use: auto, or HOST:PORT. Default: a Ray of its own on this machine."),
 ]
 
 
