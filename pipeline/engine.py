@@ -56,14 +56,14 @@ def start(engine: EngineConfig, address: str | None = None) -> None:
     ------
     EngineError : there is no cluster at the address, or Ray does not start here
     """
-    if ray.is_initialized():
-        return
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address and address.startswith("ray://"):
         raise EngineError(
             f"Ray Data does not run through the Ray client, so {address} cannot be used. Submit the job to the cluster instead: "
             "ray job submit --address http://HEAD:8265 -- emotrove label INPUT RUN --address auto"
         )
+    if ray.is_initialized():
+        return
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         try:
             ray.init(address=address, **common)

@@ -1,10 +1,14 @@
-"""Running the real command in a process of its own."""
+"""Running the real command, in a process of its own or in this one."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
 
 EMOTROVE = [sys.executable, "-m", "pipeline.cli"]
 
@@ -24,3 +28,8 @@ def last_event(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     event = json.loads(finished.stdout.splitlines()[-1])
     assert event["event"] == "end"
     return dict(event)
+
+
+def cli(*args: object) -> Result:
+    """The command in this process, which has a Ray already."""
+    return CliRunner().invoke(app, [str(arg) for arg in args], catch_exceptions=False)
