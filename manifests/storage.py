@@ -192,7 +192,7 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
                 try:
-                    aside.write_bytes(data)
+                    _write_synced(aside, data)
                     # A hard link fails where the name exists, and shows the file with its content or not at all.
                     os.link(aside, path)
                 except FileExistsError:
@@ -203,6 +203,7 @@ class Store:
                     return _create_without_link(path, data)
                 finally:
                     aside.unlink(missing_ok=True)
+                _sync_folder(path.parent)
                 return True
             try:
                 self.remote[0].pipe_file(self._in_store(name), data, mode="create")
@@ -254,15 +255,19 @@ def _write_aside(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(aside, data)
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _create_without_link(path: Path, data: bytes) -> bool:

@@ -2,11 +2,15 @@
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.options import AddressOption, InputsArgument, JsonOption, RunArgument, clear_errors, print_json, stop
+from manifests.command_line import JsonOption, RunArgument, bar, clear_errors, print_json, stop
+from pipeline.options import AddressOption, InputsArgument
+
+if TYPE_CHECKING:
+    from pipeline.label import Progress
 
 
 def label(
@@ -80,13 +84,11 @@ def failures(
             print_failures(folder, list_failures(folder, limit))
 
 
-def _finish(result: "object", run: str, json: bool) -> None:
+def _finish(result: "Progress", run: str, json: bool) -> None:
     from dataclasses import asdict
 
-    from pipeline.label import Progress
     from pipeline.report import print_progress
 
-    assert isinstance(result, Progress)
     if json:
         print_json({"event": "end", **asdict(result)})
     else:
@@ -131,7 +133,6 @@ def inspect(inputs: InputsArgument, json: JsonOption = False) -> None:
     """
     with clear_errors():
         from pipeline.inspect import inspect as look
-        from pipeline.progress import bar
         from pipeline.report import print_inspection
 
         with bar("reading headers") as listen:
@@ -170,7 +171,6 @@ def export(
     with clear_errors():
         from manifests.run_folder import RunFolder
         from pipeline.export import export as write
-        from pipeline.progress import bar
         from pipeline.report import print_export
 
         wanted = [code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None

@@ -2,12 +2,16 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from pipeline.label import Listener, Progress
-from pipeline.options import print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+from manifests.command_line import print_json
 
 JSON_EVERY_S = 5.0
 
@@ -59,11 +63,8 @@ def remaining(progress: Progress) -> str:
     return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def _plain_listener(console: "object") -> Listener:
+def _plain_listener(console: "Console") -> Listener:
     """Where there is no terminal: a line when the stage changes, and one every few seconds."""
-    from rich.console import Console
-
-    assert isinstance(console, Console)
     stage, told_at = "", 0.0
 
     def listen(progress: Progress) -> None:
@@ -73,19 +74,6 @@ def _plain_listener(console: "object") -> Listener:
             console.print(_line(progress), highlight=False, soft_wrap=True)
 
     return listen
-
-
-@contextmanager
-def bar(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for work that is counted: call what it gives with the number done and the number in all."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(doing, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _json_listener() -> Listener:
