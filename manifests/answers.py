@@ -29,7 +29,7 @@ alone AS (  -- what an answer says of itself
             CASE WHEN len(coalesce(unknown, [])) > 0
                    OR (answer IS NOT NULL AND NOT list_contains($choices, answer))
                    OR (answer = $no_agreement AND last.slot != $adjudication) THEN 'unknown_choice' END,
-            CASE WHEN last.slot = $adjudication AND state = 'submitted' AND trim(coalesce(reason, '')) = '' THEN 'no_reason' END,
+            CASE WHEN last.slot = $adjudication AND state = 'submitted' AND trim(coalesce(last.reason, '')) = '' THEN 'no_reason' END,
             CASE WHEN state = 'submitted' AND lead_time_s < routes.duration_s THEN 'too_fast' END
         ], lambda flag: flag IS NOT NULL) AS own
     FROM last
