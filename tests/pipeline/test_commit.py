@@ -1,9 +1,7 @@
 """A kill between any two operations on files loses nothing and doubles nothing."""
 
 import copy
-import errno
 import itertools
-import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -118,20 +116,19 @@ def test_a_job_that_lost_its_run_writes_nothing(run: RunFolder, lease: Lease) ->
     assert receipt["fatal"] and run.chunk_files() == {}
 
 
-def test_what_cannot_be_written_is_fatal_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = RunFolder(str(tmp_path))
+def test_what_cannot_be_written_is_fatal_and_says_where(small_disk: Path) -> None:
+    run = RunFolder(str(small_disk))
     with Lease(run.store) as lease:
-        with monkeypatch.context() as full:
-            full.setattr(os, "fsync", _no_space)
-            (receipt,) = Commit(run.store.root, lease.token)(chunk({0: "labeled"}).to_table()).to_pylist()
+        ballast = small_disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(b"x" * 4096)
+        (receipt,) = Commit(run.store.root, lease.token)(chunk({0: "labeled"}).to_table()).to_pylist()
         assert f"{run}/labels/outcome=labeled/s-00000000.parquet" in receipt["fatal"]
         assert "The disk is full" in receipt["fatal"]
         assert run.chunk_files() == {}
+        ballast.unlink()
         commit(run, lease, chunk({0: "labeled"}))
-
-
-def _no_space(*_: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
