@@ -6,6 +6,7 @@ import typer
 
 from model.cli import app as train_app
 from pipeline import commands
+from review_ui.cli import app as review_app
 
 app = typer.Typer(
     name="emotrove",
@@ -46,6 +47,7 @@ for command in (
     commands.page,
 ):
     app.command()(command)
+app.add_typer(review_app, name="review")
 app.add_typer(train_app, name="train")
 
 

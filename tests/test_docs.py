@@ -40,7 +40,7 @@ def commands() -> Iterator[str]:
     root = typer.main.get_command(app)
     for name, command in root.commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
-        yield from ([f"{name} {sub}" for sub in inner] if inner else [name])
+        yield from ([name] if inner is None else [f"{name} {sub}" for sub in inner])
 
 
 def test_every_command_is_documented_with_an_example() -> None:
