@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages import missing
+from tests.packages import missing, require
+from tests.review_ui.label_studio import RunningLabelStudio
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -31,6 +32,26 @@ def local_ray():
 
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLabelStudio]:
+    """One real Label Studio for all tests of the session; a test that stops it starts it again."""
+    require("label_studio_sdk", "pip install 'emotrove[review]'")
+    server = RunningLabelStudio(tmp_path_factory.mktemp("label-studio"))
+    try:
+        server.set_up()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need Label Studio, so that they can be left out."""
+    for item in items:
+        if "label_studio" in getattr(item, "fixturenames", ()):
+            item.add_marker("label_studio")
 
 
 @pytest.fixture
