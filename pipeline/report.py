@@ -1,28 +1,18 @@
 """What the commands print for people."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape as _escape_markup
 from rich.table import Table
 
 from manifests.run_folder import RunFolder
+from manifests.terminal import console as _console
+from manifests.terminal import escape
 from pipeline.evaluate import Evaluation
 from pipeline.export import Export
 from pipeline.inspect import Inspection
 from pipeline.label import Progress
 from pipeline.status import Status
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
-
-
-def escape(text: str) -> str:
-    """Text of the data as one line for a terminal: no markup of rich, no line break, no escape sequence."""
-    return _escape_markup(re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text))
 
 
 def _duration(seconds: float) -> str:
