@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench clean
+.PHONY: help setup demo label-studio test test-fast lint format bench clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,11 +27,19 @@ $(VENV)/.test-ready: $(VENV)/.demo-ready
 demo: $(VENV)/.demo-ready ## label a small shard, and show the table, the page and the export
 	$(BIN)/emotrove demo demo-out
 
-test: $(VENV)/.test-ready ## all tests, the slow ones too
+label-studio: .label-studio/.ready ## a Label Studio server, for tests and for trying out (deploy/label-studio.md)
+
+.label-studio/.ready: deploy/label-studio.txt
+	$(PYTHON) -m venv .label-studio
+	.label-studio/bin/python -m pip install --quiet --disable-pip-version-check --requirement deploy/label-studio.txt
+	@touch $@
+
+# One's own is used where the environment names it.
+test: $(VENV)/.test-ready $(if $(EMOTROVE_LABEL_STUDIO),,label-studio) ## all tests, the slow ones too
 	$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.test-ready ## the tests that start no Ray
-	$(BIN)/python -m pytest -m "not ray and not slow"
+test-fast: $(VENV)/.test-ready ## the tests that start neither Ray nor Label Studio
+	$(BIN)/python -m pytest -m "not ray and not slow and not label_studio"
 
 lint: $(VENV)/.test-ready ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .
@@ -49,4 +57,4 @@ bench: $(VENV)/.test-ready ## benchmarks; TARS='data/*.tar' for your own speech
 	$(BIN)/python -m benchmarks.embedded_job $(TARS)
 
 clean: ## remove what make made
-	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .label-studio demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
