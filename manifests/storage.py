@@ -163,8 +163,12 @@ class Store:
     def read_text(self, name: str) -> str:
         return self.read_bytes(name).decode("utf-8")
 
-    def write_bytes(self, name: str, data: bytes) -> None:
+    def write_bytes(self, name: str, data: bytes, *, sync: bool = True) -> None:
         """Write a file so that it appears whole or not at all, replacing one of the same name.
+
+        Parameters
+        ----------
+        sync : False leaves it to ``sync()`` to make the file survive a power cut: for many small files at once
 
         Raises
         ------
@@ -172,7 +176,7 @@ class Store:
         """
         with self._explained("write", name):
             if self.is_local:
-                _write_aside(self._local(name), data)
+                _write_aside(self._local(name), data, sync)
                 return
             try:
                 self.remote[0].pipe_file(self._in_store(name), data)
@@ -180,6 +184,11 @@ class Store:
                 raise StorageError(
                     f"Could not write {self.path(name)}: there is no such bucket. Make it first."
                 ) from error
+
+    def sync(self) -> None:
+        """Make everything written so far survive a power cut."""
+        if self.is_local:
+            os.sync()
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode("utf-8"))
@@ -233,6 +242,24 @@ class Store:
                 return []
         return sorted(f"{folder}/{name}" for name in names if not name.startswith(_TEMPORARY))
 
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of each file directly in the root, by name; none where there is no such folder."""
+        found: dict[str, int] = {}
+        with self._explained("list", ""):
+            try:
+                if self.is_local:
+                    with os.scandir(self._local("")) as entries:
+                        for entry in entries:
+                            if entry.is_file() and not entry.name.startswith(_TEMPORARY):
+                                found[entry.name] = entry.stat().st_size
+                else:
+                    for listed in self.remote[0].ls(self._in_store(""), detail=True):
+                        if listed["type"] == "file":
+                            found[Path(listed["name"]).name] = listed["size"]
+            except FileNotFoundError:
+                return {}
+        return found
+
     def ensure(self) -> None:
         """Make the folder, and prove that it can be written to.
 
@@ -251,16 +278,20 @@ class Store:
         self.delete(probe)
 
 
-def _write_aside(path: Path, data: bytes) -> None:
+def _write_aside(path: Path, data: bytes, sync: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        _write_synced(aside, data)
+        if sync:
+            _write_synced(aside, data)
+        else:
+            aside.write_bytes(data)
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if sync:
+        _sync_folder(path.parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:
