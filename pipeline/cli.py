@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from model.cli import app as train_app
-from pipeline import commands, review_commands
+from pipeline import commands, release_commands
 from review_ui.cli import app as review_app
 
 app = typer.Typer(
@@ -42,8 +42,8 @@ for command in (
     commands.label,
     commands.status,
     commands.failures,
-    review_commands.curate,
-    commands.export,
+    release_commands.curate,
+    release_commands.export,
     commands.evaluate,
     commands.page,
 ):

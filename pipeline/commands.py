@@ -1,6 +1,5 @@
 """The commands of this room."""
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,47 +140,6 @@ def inspect(inputs: InputsArgument, json: JsonOption = False) -> None:
             print_json(found.to_json())
         else:
             print_inspection(found)
-
-
-class ExportFormat(str, enum.Enum):
-    """How the table of a release is written."""
-
-    jsonl = "jsonl"
-    parquet = "parquet"
-
-
-def export(
-    run: RunArgument,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the data set.")],
-    per_class: Annotated[
-        int | None, typer.Option(min=1, help="At most N clips for each language and emotion, surest first.")
-    ] = None,
-    languages: Annotated[str | None, typer.Option(help="Only these languages, e.g. en,zh.")] = None,
-    format: Annotated[ExportFormat, typer.Option(help="Of the table; the audio is WAV in both.")] = ExportFormat.jsonl,
-    json: JsonOption = False,
-) -> None:
-    """Export machine labels as a data set in EMO-Emilia's form. No expert has verified it.
-
-    Examples:
-
-        emotrove export runs/first out --per-class 100
-
-        emotrove export runs/first out --languages en,zh --format parquet
-    """
-    with clear_errors():
-        from manifests.run_folder import RunFolder
-        from pipeline.export import export as write
-        from pipeline.report import print_export
-
-        wanted = [code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None
-        with bar("writing audio") as listen:
-            found = write(
-                RunFolder(run), out, per_class=per_class, languages=wanted, table_format=format.value, listener=listen
-            )
-        if json:
-            print_json(found.to_json())
-        else:
-            print_export(found)
 
 
 def evaluate(

@@ -54,10 +54,12 @@ def _account(run: str, curated: pa.Table) -> Curation:
     names = ("status", "language", "emotion", "arm", "reason")
     counts = Counter(zip(*(curated[name].to_pylist() for name in names), strict=True))
     found = Curation(run, curated.num_rows, dict.fromkeys(STATUSES, 0))
+    found.emotions = {language: {} for language in sorted({key[1] or "?" for key in counts})}
+    found.arms = {arm: {} for arm in sorted({key[3] or "?" for key in counts})}
     for (status, language, emotion, arm, reason), clips in sorted(counts.items(), key=lambda item: str(item[0])):
         found.statuses[status] += clips
-        _add(found.emotions.setdefault(language or "?", {}).setdefault(status, {}), emotion or "", clips)
-        _add(found.arms.setdefault(arm or "?", {}), status, clips)
+        _add(found.emotions[language or "?"].setdefault(status, {}), emotion or "", clips)
+        _add(found.arms[arm or "?"], status, clips)
         if reason:
             _add(found.reasons.setdefault(status, {}), reason, clips)
     found.reasons = {

@@ -1,31 +1,26 @@
 """Exporting machine labels as a data set in EMO-Emilia's form."""
 
-import io
 import json
-import os
-import shutil
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import soundfile as sf
 
-from manifests.audio_uri import AudioUri
 from manifests.emotions import CLASSES
-from manifests.errors import InputError, StorageError
+from manifests.errors import InputError
+from manifests.exclusion import Exclusion, exclusion_reason_sql
 from manifests.release import COLUMNS, RELEASE_VERSION, release_row, write_jsonl, write_parquet
 from manifests.run_folder import RunFolder
-from pipeline.decode import SAMPLE_RATE_HZ, decode_row
 from pipeline.duplicates import present_duplicates
-
-Listener = Callable[[int, int], None]
-"""Called with the number of clips written and the number in all."""
+from pipeline.release.audio import AT_ONCE, Listener, write_wavs
+from pipeline.release.folder import new_folder
+from pipeline.release.kept_out import EXCLUDED, TAKEN_DOWN, kept_out
+from pipeline.release.provenance import provenance
+from pipeline.release.tally import Counts, nested, shortfall
 
 NOTICE = "These labels were given by machines. No expert has verified them."
 
@@ -36,8 +31,9 @@ class Export:
 
     out: str
     clips: int = 0
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # language → emotion → clips
-    short: dict[str, dict[str, int]] = field(default_factory=dict)  # language → emotion → clips missing to per_class
+    counts: Counts = field(default_factory=dict)
+    short: Counts = field(default_factory=dict)  # clips missing to per_class
+    removed: dict[str, int] = field(default_factory=dict)  # clips that a list keeps out: taken_down, excluded
     notice: str = NOTICE
 
     def to_json(self) -> dict[str, Any]:
@@ -50,6 +46,8 @@ def export(
     *,
     per_class: int | None = None,
     languages: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    takedown: Sequence[str] = (),
     table_format: str = "jsonl",
     listener: Listener = lambda done, total: None,
 ) -> Export:
@@ -61,26 +59,17 @@ def export(
     ----------
     per_class : at most so many for each language and emotion; None takes all
     languages : only these
+    exclude, takedown : files of ids and sources to keep out; the run's own ``takedown.txt`` holds too
 
     Raises
     ------
     StorageError : ``out`` is there already, or cannot be written
-    InputError : nothing to export, or the audio of a clip is gone
+    InputError : nothing to export, or the audio of a clip is gone, or a list cannot be read
     """
     record = run.require()
-    if out.exists():
-        raise StorageError(f"{out} exists already; an export goes into a new folder")
-    aside = out.absolute().with_name(f".{out.name}.tmp-{uuid.uuid4().hex[:8]}")
-    try:
-        (aside / "wav").mkdir(parents=True)
-        found = _write(run, record, aside, out, per_class, languages, table_format, listener)
-        os.sync()
-        aside.rename(out.absolute())
-    except OSError as error:
-        raise StorageError(f"Could not write {out}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return found
+    lists = kept_out(run, exclude, takedown)
+    with new_folder(out) as aside:
+        return _write(run, record, aside, out, per_class, languages, lists, table_format, listener)
 
 
 def _write(
@@ -90,31 +79,25 @@ def _write(
     out: Path,
     per_class: int | None,
     languages: Sequence[str] | None,
+    lists: Mapping[str, Exclusion],
     table_format: str,
     listener: Listener,
 ) -> Export:
     found = Export(str(out))
     counts: Counter[tuple[str, str]] = Counter()
-    with (
-        (aside / "provenance.jsonl").open("w", encoding="utf-8") as provenance,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        for total, batch in _chosen(run, per_class, languages):
-            # The same decoder as the job's, so that the WAV is what the annotators heard.
-            for row, _ in zip(batch, pool.map(lambda r: _write_wav(aside, r), batch), strict=True):
-                counts[row["language"] or "?", row["consensus"]["emotion"]] += 1
-                listener(counts.total(), total)
-                provenance.write(json.dumps(_provenance(row, record), ensure_ascii=False, allow_nan=False) + "\n")
+    with (aside / "provenance.jsonl").open("w", encoding="utf-8") as lines, duckdb.connect() as db:
+        found.removed = _choose(db, run, per_class, languages, lists)
+        for row in write_wavs(aside, _batches(db), listener):
+            emotion = row["consensus"]["emotion"]
+            counts[row["language"] or "?", emotion] += 1
+            label = {"emotion": emotion, "verified": False}
+            line = provenance(row, record, {"audio_uri": row["audio_uri"]}, label)
+            lines.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
     found.clips = sum(counts.values())
     if not found.clips:
         raise InputError(f"{run} has no labelled clip to export" + (f" in {', '.join(languages)}" if languages else ""))
-    for (language, emotion), count in sorted(counts.items()):
-        found.counts.setdefault(language, {})[emotion] = count
-    if per_class is not None:
-        for language, by_emotion in found.counts.items():
-            short = {str(e): per_class - by_emotion.get(e, 0) for e in CLASSES if by_emotion.get(e, 0) < per_class}
-            if short:
-                found.short[language] = short
+    found.counts = nested(counts)
+    found.short = shortfall(found.counts, per_class, found.counts)
     with (aside / "provenance.jsonl").open(encoding="utf-8") as lines:
         rows = (release_row(r["index"], r["emotion"], r["text"]) for r in map(json.loads, lines))
         if table_format == "parquet":
@@ -136,62 +119,54 @@ def _write(
     return found
 
 
-def _chosen(
-    run: RunFolder, per_class: int | None, languages: Sequence[str] | None
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Batches of chosen rows, each with the number of all that are chosen."""
-    with duckdb.connect() as db:
-        db.register("labels", run.dataset(["labeled"]))
-        db.register("duplicates", present_duplicates(run))
-        cursor = db.execute(
-            """
-            WITH ranked AS (
-                SELECT utterance_id, shard, position, row_number() OVER (
-                    PARTITION BY language, consensus.emotion ORDER BY consensus.confidence DESC, utterance_id) AS nth
-                FROM labels ANTI JOIN duplicates USING (shard, position)
-                WHERE consensus.emotion IS NOT NULL AND ($languages IS NULL OR list_contains($languages, language))
-            )
-            SELECT count(*) OVER () AS total, labels.* FROM labels JOIN ranked USING (shard, position)
-            WHERE $per_class IS NULL OR nth <= $per_class
-            ORDER BY language, consensus.emotion, nth
-            """,
-            {"languages": list(languages) if languages is not None else None, "per_class": per_class},
-        )
-        names = [column[0] for column in cursor.description or ()]
-        while rows := cursor.fetchmany(64):
-            yield rows[0][0], [dict(zip(names[1:], row[1:], strict=True)) for row in rows]
+def _choose(
+    db: duckdb.DuckDBPyConnection,
+    run: RunFolder,
+    per_class: int | None,
+    languages: Sequence[str] | None,
+    lists: Mapping[str, Exclusion],
+) -> dict[str, int]:
+    """Make the table ``chosen``: shard, position and rank. Gives how many clips each list has kept out."""
+    db.register("labels", run.dataset(["labeled"]))
+    db.register("duplicates", present_duplicates(run))
+    for why, exclusion in lists.items():
+        db.register(f"list_{why}", exclusion.table())
+    cases = [exclusion_reason_sql("utterance_id", "source_id", f"list_{why}") for why in (TAKEN_DOWN, EXCLUDED)]
+    db.execute(
+        f"""
+        CREATE TEMP TABLE candidates AS
+        SELECT utterance_id, shard, position, language, consensus.emotion AS emotion, consensus.confidence AS confidence,
+            CASE WHEN ({cases[0]}) IS NOT NULL THEN $taken_down WHEN ({cases[1]}) IS NOT NULL THEN $excluded END AS out
+        FROM labels ANTI JOIN duplicates USING (shard, position)
+        WHERE consensus.emotion IS NOT NULL AND ($languages IS NULL OR list_contains($languages, language))
+        """,
+        {"languages": None if languages is None else list(languages), "taken_down": TAKEN_DOWN, "excluded": EXCLUDED},
+    )
+    db.execute(
+        """
+        CREATE TEMP TABLE chosen AS
+        SELECT shard, position, row_number() OVER (
+            PARTITION BY language, emotion ORDER BY confidence DESC, utterance_id) AS nth
+        FROM candidates WHERE out IS NULL
+        QUALIFY $per_class IS NULL OR nth <= $per_class
+        """,
+        {"per_class": per_class},
+    )
+    counted = dict(db.execute("SELECT out, count(*) FROM candidates WHERE out IS NOT NULL GROUP BY out").fetchall())
+    return {why: counted.get(why, 0) for why in lists}
 
 
-def _write_wav(aside: Path, row: dict[str, Any]) -> None:
-    heard = {"outcome": "pending", "audio_uri": row["audio_uri"], "audio": AudioUri.parse(row["audio_uri"]).read()}
-    decode_row(heard, 0.0, float("inf"))
-    if heard["audio_sha256"] != row["audio_sha256"]:
-        raise InputError(
-            f"{row['audio_uri']} is not the audio that was labelled as {row['utterance_id']}: the shard has changed"
-        )
-    buffer = io.BytesIO()
-    with sf.SoundFile(buffer, "w", SAMPLE_RATE_HZ, 1, "PCM_16", format="WAV") as file:
-        file.buffer_write(heard["audio"], "int16")
-    (aside / "wav" / f"{row['utterance_id']}.wav").write_bytes(buffer.getvalue())
-
-
-def _provenance(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Where a row comes from: the audio, every vote, every measure, and what made them."""
-    return {
-        "index": row["utterance_id"],
-        "emotion": row["consensus"]["emotion"],
-        "text": row["text"] or (row["transcript"] or {}).get("text"),
-        "verified": False,
-        **{
-            name: row[name]
-            for name in ("language", "speaker", "source_id", "license", "duration_s", "shard", "position")
-        },
-        **{name: row[name] for name in ("audio_uri", "audio_sha256", "consensus", "votes", "quality", "style")},
-        "transcript": row["transcript"],
-        "rationale": row["rationale"],
-        "annotators": record["annotators"],
-        "emotrove": record["emotrove"],
-    }
+def _batches(db: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """The chosen rows, whole."""
+    cursor = db.execute(
+        """
+        SELECT count(*) OVER () AS total, labels.* FROM labels JOIN chosen USING (shard, position)
+        ORDER BY language, consensus.emotion, nth
+        """
+    )
+    names = [column[0] for column in cursor.description or ()]
+    while rows := cursor.fetchmany(AT_ONCE):
+        yield rows[0][0], [dict(zip(names[1:], row[1:], strict=True)) for row in rows]
 
 
 def _readme(found: Export, record: dict[str, Any], table_format: str) -> str:
@@ -217,4 +192,7 @@ def _readme(found: Export, record: dict[str, Any], table_format: str) -> str:
     for language, short in found.short.items():
         missing = ", ".join(f"{emotion} {count}" for emotion, count in short.items())
         lines += ["", f"Short of the number asked for in {language}: {missing}. Nothing was filled up."]
+    if any(found.removed.values()):
+        removed = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in found.removed.items() if count)
+        lines += ["", f"Clips that a list keeps out: {removed}."]
     return "\n".join(lines) + "\n"

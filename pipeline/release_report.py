@@ -1,4 +1,7 @@
-"""What the commands around review and release print for people."""
+"""What the commands around curation and release print for people."""
+
+from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -31,6 +34,28 @@ def print_curation(found: Curation) -> None:
         out.print(f"{status}: " + ", ".join(f"{escape(reason)} {n:,}" for reason, n in by_reason.items()))
     for step in found.next:
         out.print(escape(step))
+
+
+def print_release(release: dict[str, Any], out: Path) -> None:
+    """What a release of verified data holds, and what it lacks."""
+    shown = console()
+    table = _table("language", *map(str, CLASSES), "all")
+    for language, counts in release["counts"].items():
+        figures = (f"{counts.get(emotion, 0):,}" for emotion in CLASSES)
+        table.add_row(escape(language), *figures, f"{sum(counts.values()):,}")
+    shown.print(table)
+    for language, short in release["short"].items():
+        missing = ", ".join(f"{emotion} {n:,}" for emotion, n in short.items())
+        shown.print(f"[yellow]short in {escape(language)}:[/yellow] {missing}. Nothing was filled up.")
+    said = ", ".join(f"{n:,} {status}" for status, n in release["statuses"].items())
+    shown.print(
+        f"[bold]{release['clips']:,}[/bold] clips ({said}), {release['duration_s']['total'] / 3600:.2f} h, answers of "
+        f"{release['people']} people"
+    )
+    shown.print("licences: " + ", ".join(f"{escape(name)} {n:,}" for name, n in release["licenses"].items()))
+    removed = ", ".join(f"{why.replace('_', ' ')} {n:,}" for why, n in release["removed"].items())
+    shown.print(f"kept out by a list: {removed}")
+    shown.print(f"written to {escape(str(out))}; what is in it says its README.md")
 
 
 def _table(*names: str) -> Table:

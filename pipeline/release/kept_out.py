@@ -1,0 +1,28 @@
+"""What stays out of every data set made from a run: clips that were asked to be taken down, and test sets of others."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+
+from manifests.exclusion import Exclusion, read_exclusion
+from manifests.run_folder import RunFolder
+
+TAKEDOWN = "takedown.txt"
+"""Its name in a run folder: ids and sources, as ``manifests.exclusion`` reads them."""
+
+TAKEN_DOWN, EXCLUDED = "taken_down", "excluded"
+
+
+def kept_out(run: RunFolder, exclude: Sequence[str] = (), takedown: Sequence[str] = ()) -> dict[str, Exclusion]:
+    """The lists by why they are there. The run's own takedown list holds for every export of it.
+
+    Raises
+    ------
+    InputError : a list is missing, unreadable, or names nothing
+    ExclusionError : a line of a list cannot be understood
+    """
+    own = [run.store.path(TAKEDOWN)] if run.store.exists(TAKEDOWN) else []
+    return {
+        why: reduce(or_, map(read_exclusion, paths), Exclusion())
+        for why, paths in ((TAKEN_DOWN, [*own, *takedown]), (EXCLUDED, exclude))
+    }
