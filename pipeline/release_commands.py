@@ -61,6 +61,13 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="With --verified: of the data set; that of OUT if not given.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRAIN/VALIDATION/TEST",
+            help="With --verified: e.g. 80/10/10; no source, speaker, text or audio is in two of them.",
+        ),
+    ] = None,
     allow_mixed_licenses: Annotated[
         bool,
         typer.Option("--allow-mixed-licenses", help="With --verified: release clips of several or unknown licences."),
@@ -77,7 +84,7 @@ def export(
 
         emotrove export runs/first out --per-class 100
 
-        emotrove export runs/first emo-v1 --verified --per-class 100 --exclude Emo-Emilia-ALL.jsonl
+        emotrove export runs/first emo-v1 --verified --per-class 100 --split 80/10/10 --exclude test.jsonl
     """
     wanted = [code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None
     with clear_errors():
@@ -95,6 +102,7 @@ def export(
                 languages=tuple(wanted) if wanted else None,
                 exclude=tuple(exclude or ()),
                 takedown=tuple(takedown or ()),
+                split=split,
                 allow_mixed_licenses=allow_mixed_licenses,
                 seed=seed or 0,
             )
@@ -105,7 +113,12 @@ def export(
             else:
                 print_release(release, out)
             return
-        given = {"--name": name, "--allow-mixed-licenses": allow_mixed_licenses or None, "--seed": seed}
+        given = {
+            "--name": name,
+            "--split": split,
+            "--allow-mixed-licenses": allow_mixed_licenses or None,
+            "--seed": seed,
+        }
         only_verified = [option for option, value in given.items() if value is not None]
         if only_verified:
             stop(f"{' and '.join(only_verified)} can be given with --verified alone", 2)

@@ -53,6 +53,11 @@ def print_release(release: dict[str, Any], out: Path) -> None:
         f"{release['people']} people"
     )
     shown.print("licences: " + ", ".join(f"{escape(name)} {n:,}" for name, n in release["licenses"].items()))
+    if "splits" in release:
+        said = ", ".join(f"{name} {size['got']:,}" for name, size in release["splits"].items())
+        shown.print(f"splits: {said}; no source, speaker, text or audio is in two of them (splits.json)")
+        for warning in release["split_warnings"]:
+            shown.print(f"[yellow]{escape(warning)}[/yellow]")
     removed = ", ".join(f"{why.replace('_', ' ')} {n:,}" for why, n in release["removed"].items())
     shown.print(f"kept out by a list: {removed}")
     shown.print(f"written to {escape(str(out))}; what is in it says its README.md")

@@ -4,8 +4,8 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from manifests.release import RELEASE_VERSION, release_row, write_jsonl
 from manifests.review import STATUSES
 from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder
+from manifests.splits import Splits, assign, parse_ratios
 from pipeline.release.audio import Listener, write_wavs
 from pipeline.release.choice import Choice, choose, whole_rows
 from pipeline.release.folder import new_folder, write_checksums
@@ -45,6 +46,7 @@ class Wanted:
     languages: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()  # files of ids and sources
     takedown: tuple[str, ...] = ()
+    split: str | None = None  # train/validation/test, e.g. 80/10/10
     allow_mixed_licenses: bool = False
     seed: int = 0
 
@@ -66,8 +68,10 @@ def release_verified(
     RunFolderError : nothing was curated, or answers have come in since
     InputError : nothing to release, audio that is gone or has changed, or a list that cannot be read
     MixedLicenses : not all clips are under one known licence, and this was not allowed
+    SplitError : the split asked for is none
     StorageError : ``out`` is there already, or cannot be written
     """
+    ratios = parse_ratios(wanted.split) if wanted.split else None
     record = run.require()
     review = ReviewFolder(run)
     routes, curated = review.in_review(), review.curated()
@@ -83,15 +87,22 @@ def release_verified(
         seed=wanted.seed,
     )
     licenses = check_licenses(choice.clips["license"].to_pylist(), wanted.allow_mixed_licenses)
+    splits = assign(choice.clips, ratios, wanted.seed) if ratios else None
     answers = _answers(curated, choice)
     names = pseudonyms(answers.values(), wanted.seed)
     release = {**_describe(wanted, record, curated, choice), "licenses": licenses, "people": len(names)}
+    if splits:
+        release["splits"] = {name: asdict(size) for name, size in splits.report.splits.items()}
+        release["split_warnings"] = splits.report.warnings
     with new_folder(out) as folder:
         with (folder / "provenance.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
             for row in write_wavs(folder, whole_rows(run, choice.clips), listener):
                 lines.write(_provenance_line(row, record))
-        _write_tables(folder, wanted.name, choice, detailed_rows(choice.clips.to_pylist(), answers, names))
-        (folder / "release.json").write_text(json.dumps(release, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        _write_tables(folder, wanted.name, choice.clips.to_pylist(), splits)
+        write_jsonl(folder / "labels_detailed.jsonl", detailed_rows(choice.clips.to_pylist(), answers, names))
+        if splits:
+            _write_json(folder / "splits.json", splits.report.to_json())
+        _write_json(folder / "release.json", release)
         write_checksums(folder)
     return release
 
@@ -152,21 +163,27 @@ def _answers(curated: pa.Table, choice: Choice) -> dict[str, Answers]:
     return {utterance_id: by_clip[utterance_id] for utterance_id in choice.clips["utterance_id"].to_pylist()}
 
 
-def _write_tables(folder: Path, name: str, choice: Choice, detailed: Iterator[dict[str, Any]]) -> None:
-    clips = choice.clips.to_pylist()
+def _write_tables(folder: Path, name: str, clips: Sequence[dict[str, Any]], splits: Splits | None) -> None:
+    """The table whole, and by split where it is split; and the same for whom opens ``wav/`` as a folder of audio."""
     rows = [release_row(clip["utterance_id"], clip["emotion"], clip["text"]) for clip in clips]
     write_jsonl(folder / f"{name}.jsonl", rows)
+    of = dict(zip(*(splits.table[n].to_pylist() for n in ("utterance_id", "split")), strict=True)) if splits else {}
+    for split in splits.report.splits if splits else ():
+        write_jsonl(folder / f"{name}.{split}.jsonl", (row for row in rows if of[row["index"]] == split))
     # ``load_dataset("audiofolder", data_dir="wav")`` finds the labels here.
-    write_jsonl(folder / "wav" / "metadata.jsonl", _audiofolder_rows(clips, rows))
-    write_jsonl(folder / "labels_detailed.jsonl", detailed)
+    write_jsonl(
+        folder / "wav" / "metadata.jsonl",
+        (
+            {
+                "file_name": row["wav"].rsplit("/", 1)[-1],
+                **{key: row[key] for key in ("index", "emotion", "text")},
+                "language": clip["language"],
+                **({"split": of[row["index"]]} if of else {}),
+            }
+            for clip, row in zip(clips, rows, strict=True)
+        ),
+    )
 
 
-def _audiofolder_rows(clips: Sequence[dict[str, Any]], rows: Sequence[dict[str, str]]) -> Iterator[dict[str, str]]:
-    for clip, row in zip(clips, rows, strict=True):
-        yield {
-            "file_name": row["wav"].rsplit("/", 1)[-1],
-            "index": row["index"],
-            "emotion": row["emotion"],
-            "text": row["text"],
-            "language": clip["language"],
-        }
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")

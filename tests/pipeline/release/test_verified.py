@@ -218,3 +218,47 @@ def test_options_that_do_not_go_together(run: RunFolder, tmp_path: Path) -> None
     done = cli("export", run, tmp_path / "a", "--verified", "--format", "parquet")
     assert done.exit_code == 2 and "--format is for machine labels" in done.stderr
     assert not (tmp_path / "a").exists()
+
+
+def test_splits_keep_what_belongs_together(tmp_path: Path) -> None:
+    clips = [
+        heard(f"u{n:02d}", "sad", "sad", source_id=f"s{n // 2}", speaker="S", text=f"clip number {n} of many others")
+        for n in range(40)
+    ]
+    said = "It was the last train of the night and nobody was waiting on the platform any more."
+    clips[3]["text"] = clips[30]["text"] = said
+    run = reviewed_run(tmp_path, clips)
+    curate_run(run)
+    out = tmp_path / "out"
+    release = release_verified(run, out, Wanted("emo", split="80/10/10"))
+    parts = {
+        name: [row["index"] for row in lines(out / f"emo.{name}.jsonl")] for name in ("train", "validation", "test")
+    }
+    assert {name: size["got"] for name, size in release["splits"].items()} == {k: len(v) for k, v in parts.items()}
+    assert all(parts.values())
+    everything = [row["index"] for row in lines(out / "emo.jsonl")]
+    assert sorted(index for ids in parts.values() for index in ids) == sorted(everything) and len(everything) == 40
+    split_of = {index: name for name, ids in parts.items() for index in ids}
+    assert all(split_of[f"u{n:02d}"] == split_of[f"u{n + 1:02d}"] for n in range(0, 40, 2)), "a source is on two sides"
+    assert split_of["u03"] == split_of["u30"], "a text is on two sides"
+    assert {row["index"]: row["split"] for row in lines(out / "wav" / "metadata.jsonl")} == split_of
+    report = json.loads((out / "splits.json").read_text("utf-8"))
+    assert release["split_warnings"] == report["warnings"]
+    assert report["same_text"]["ids"] == [["u03", "u30"]]
+    release_verified(run, tmp_path / "again", Wanted("emo", split="80/10/10"))
+    assert contents(out) == contents(tmp_path / "again")
+
+
+def test_a_split_that_cannot_be_had_is_warned_of(tmp_path: Path) -> None:
+    run = reviewed_run(tmp_path, [heard(f"u{n}", "sad", "sad", source_id="one") for n in range(10)])
+    curate_run(run)
+    done = cli("export", run, tmp_path / "out", "--verified", "--split", "80/0/20")
+    assert done.exit_code == 0 and "One group, that of u0, holds 10 of 10 rows" in done.stdout
+    assert not (tmp_path / "out" / "out.validation.jsonl").exists(), "nothing was asked for there"
+    assert lines(tmp_path / "out" / "out.test.jsonl") == []
+
+
+def test_a_split_that_is_none(run: RunFolder, tmp_path: Path) -> None:
+    done = cli("export", run, tmp_path / "out", "--verified", "--split", "80-20")
+    assert done.exit_code == 1 and "'80-20' is not a split" in done.stderr
+    assert not (tmp_path / "out").exists()
