@@ -38,6 +38,26 @@ class SplitError(EmotroveError):
     """Rows that cannot be split as asked."""
 
 
+def parse_keys(text: str) -> tuple[Key, ...]:
+    """``source,speaker,audio``: what joins rows.
+
+    Raises
+    ------
+    SplitError : a name is no key, or there is none
+    """
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if not names:
+        raise SplitError(f"Nothing is named that joins rows: choose from {', '.join(KEYS)}")
+    _check_keys(names)
+    return tuple(key for key in KEYS if key in names)
+
+
+def _check_keys(names: Collection[str]) -> None:
+    unknown = sorted(set(names) - set(KEYS))
+    if unknown:
+        raise SplitError(f"Rows cannot be joined by {', '.join(unknown)}: choose from {', '.join(KEYS)}")
+
+
 @dataclass(frozen=True)
 class Groups:
     """Rows, sorted by id, and the group of each."""
@@ -82,9 +102,7 @@ def group_rows(
     ------
     SplitError : an id is there twice, a column is missing, or ``by`` names what is no key
     """
-    unknown = sorted(set(by) - set(KEYS))
-    if unknown:
-        raise SplitError(f"Rows cannot be joined by {', '.join(unknown)}: choose from {', '.join(KEYS)}")
+    _check_keys(by)
     missing = [name for name in GROUP_ROWS.names if name not in table.column_names]
     if missing:
         raise SplitError(f"Rows to be split lack {', '.join(missing)}")

@@ -19,7 +19,8 @@ import pyarrow as pa
 from manifests.text_key import text_key_sql
 
 CONTAINED: Final = 0.7
-"""Share of the shorter text that the longer one must have. Of 1.96 million pairs of Emo-Emilia the unrelated reach 0.54."""
+"""Share of the shorter text that the longer one must have. Among the 750,645 pairs of long texts of Emo-Emilia, those that are
+another recording reach 0.45, and those that are the same one begin at 0.98. Three words in twenty may differ."""
 
 LETTERS: Final = 5
 SYLLABLES: Final = 2

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from model.cli import app as train_app
-from pipeline import commands, release_commands
+from pipeline import commands, release_commands, split_commands
 from review_ui.cli import app as review_app
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ for command in (
     commands.failures,
     release_commands.curate,
     release_commands.export,
+    split_commands.split,
     commands.evaluate,
     commands.page,
 ):
