@@ -121,6 +121,23 @@ class LabelStudioServer:
         with self.calling(f"fetch {path}"):
             return self.sdk._client_wrapper.httpx_client.request(path, method="GET", params=params)
 
+    def get_json(self, path: str, **params: str | int) -> tuple[Any, "httpx.Headers"]:
+        """The JSON and the headers of a GET below the server's URL; whatever is not 200 and JSON is an error.
+
+        Raises
+        ------
+        ReviewServerError : as for ``calling``
+        """
+        answer = self.get(path, **params)
+        could_not = f"Label Studio at {self.url}: could not fetch {path}"
+        try:
+            body = answer.json()
+        except ValueError:
+            body = answer.text or "<"
+        if answer.status_code != 200 or isinstance(body, str):
+            raise self._refused(could_not, answer.status_code, body)
+        return body, answer.headers
+
     @contextmanager
     def calling(self, doing: str) -> Iterator[None]:
         """Turn what the SDK raises inside into a ``ReviewServerError`` that says what could not be done, where, and why.
