@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,7 @@ from pipeline.release.choice import Choice, choose, whole_rows
 from pipeline.release.folder import new_folder, write_checksums
 from pipeline.release.kept_out import kept_out
 from pipeline.release.licences import check_licenses
-from pipeline.release.people import Answers, detailed_rows, pseudonyms
+from pipeline.release.people import detailed_rows, pseudonyms
 from pipeline.release.provenance import provenance
 from pipeline.release.tally import nested, shortfall
 
@@ -89,7 +89,7 @@ def release_verified(
     licenses = check_licenses(choice.clips["license"].to_pylist(), wanted.allow_mixed_licenses)
     splits = assign(choice.clips, ratios, wanted.seed) if ratios else None
     answers = _answers(curated, choice)
-    names = pseudonyms(answers.values(), wanted.seed)
+    names = pseudonyms(answers, wanted.seed)
     release = {**_describe(wanted, record, curated, choice), "licenses": licenses, "people": len(names)}
     if splits:
         release["splits"] = {name: asdict(size) for name, size in splits.report.splits.items()}
@@ -98,8 +98,9 @@ def release_verified(
         with (folder / "provenance.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
             for row in write_wavs(folder, whole_rows(run, choice.clips), listener):
                 lines.write(_provenance_line(row, record))
-        _write_tables(folder, wanted.name, choice.clips.to_pylist(), splits)
-        write_jsonl(folder / "labels_detailed.jsonl", detailed_rows(choice.clips.to_pylist(), answers, names))
+        _write_tables(folder, wanted.name, choice.clips, splits)
+        detailed = detailed_rows(_rows(choice.clips.append_column("answers", answers)), names)
+        write_jsonl(folder / "labels_detailed.jsonl", detailed)
         if splits:
             _write_json(folder / "splits.json", splits.report.to_json())
         _write_json(folder / "release.json", release)
@@ -156,33 +157,42 @@ def _provenance_line(row: dict[str, Any], record: dict[str, Any]) -> str:
     return json.dumps(provenance(row, record, audio, label), ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _answers(curated: pa.Table, choice: Choice) -> dict[str, Answers]:
-    """Every answer to the chosen clips, by clip in the order of the release."""
-    chosen = curated.filter(pc.is_in(curated["utterance_id"], choice.clips["utterance_id"]))
-    by_clip = dict(zip(chosen["utterance_id"].to_pylist(), chosen["answers"].to_pylist(), strict=True))
-    return {utterance_id: by_clip[utterance_id] for utterance_id in choice.clips["utterance_id"].to_pylist()}
+def _answers(curated: pa.Table, choice: Choice) -> pa.ChunkedArray:
+    """Every answer to each of the chosen clips: lists of ANSWER, in the order of the release."""
+    return curated["answers"].take(pc.index_in(choice.clips["utterance_id"], curated["utterance_id"]))
 
 
-def _write_tables(folder: Path, name: str, clips: Sequence[dict[str, Any]], splits: Splits | None) -> None:
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows as dicts, of which only a few are in memory at a time."""
+    for batch in table.to_batches(max_chunksize=1024):
+        yield from batch.to_pylist()
+
+
+def _write_tables(folder: Path, name: str, clips: pa.Table, splits: Splits | None) -> None:
     """The table whole, and by split where it is split; and the same for whom opens ``wav/`` as a folder of audio."""
-    rows = [release_row(clip["utterance_id"], clip["emotion"], clip["text"]) for clip in clips]
-    write_jsonl(folder / f"{name}.jsonl", rows)
-    of = dict(zip(*(splits.table[n].to_pylist() for n in ("utterance_id", "split")), strict=True)) if splits else {}
-    for split in splits.report.splits if splits else ():
-        write_jsonl(folder / f"{name}.{split}.jsonl", (row for row in rows if of[row["index"]] == split))
+    _write_table(folder / f"{name}.jsonl", clips)
+    if splits:
+        split = splits.table["split"].take(pc.index_in(clips["utterance_id"], splits.table["utterance_id"]))
+        clips = clips.append_column("split", split)
+        for part in splits.report.splits:
+            _write_table(folder / f"{name}.{part}.jsonl", clips.filter(pc.equal(split, part)))
     # ``load_dataset("audiofolder", data_dir="wav")`` finds the labels here.
+    columns = ("emotion", "text", "language", *(("split",) if splits else ()))
     write_jsonl(
         folder / "wav" / "metadata.jsonl",
         (
             {
-                "file_name": row["wav"].rsplit("/", 1)[-1],
-                **{key: row[key] for key in ("index", "emotion", "text")},
-                "language": clip["language"],
-                **({"split": of[row["index"]]} if of else {}),
+                "file_name": f"{clip['utterance_id']}.wav",
+                "index": clip["utterance_id"],
+                **{column: clip[column] or "" for column in columns},
             }
-            for clip, row in zip(clips, rows, strict=True)
+            for clip in _rows(clips)
         ),
     )
+
+
+def _write_table(path: Path, clips: pa.Table) -> None:
+    write_jsonl(path, (release_row(clip["utterance_id"], clip["emotion"], clip["text"]) for clip in _rows(clips)))
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
