@@ -33,7 +33,7 @@ from pipeline.release.tally import nested, shortfall
 Release = dict[str, Any]
 """The content of ``release.json``: what a release holds and what it was made with."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAKEN_NAMES = ("labels_detailed", "provenance")
 
 
@@ -53,8 +53,8 @@ class Wanted:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in _TAKEN_NAMES:
             raise ConfigError(
-                f"A release cannot be called '{self.name}': its name names its files, so give letters, digits, - and _ "
-                f"(and neither {' nor '.join(_TAKEN_NAMES)}) with --name"
+                f"A release cannot be called '{self.name}': its name names its files, so give letters, digits, dots, - "
+                f"and _ (and neither {' nor '.join(_TAKEN_NAMES)}) with --name"
             )
 
 
@@ -174,8 +174,9 @@ def _write_tables(folder: Path, name: str, clips: pa.Table, splits: Splits | Non
     if splits:
         split = splits.table["split"].take(pc.index_in(clips["utterance_id"], splits.table["utterance_id"]))
         clips = clips.append_column("split", split)
-        for part in splits.report.splits:
-            _write_table(folder / f"{name}.{part}.jsonl", clips.filter(pc.equal(split, part)))
+        for part, size in splits.report.splits.items():
+            if size.got:  # a file without rows cannot be loaded
+                _write_table(folder / f"{name}.{part}.jsonl", clips.filter(pc.equal(split, part)))
     # ``load_dataset("audiofolder", data_dir="wav")`` finds the labels here.
     columns = ("emotion", "text", "language", *(("split",) if splits else ()))
     write_jsonl(
