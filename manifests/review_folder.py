@@ -5,6 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import yaml
 
 from manifests.errors import RunFolderError
@@ -63,17 +65,38 @@ class ReviewFolder:
     def decided_files(self) -> list[str]:
         return [name for name in self.store.list("routes") if name.startswith("routes/decided-")]
 
-    def decided(self) -> pa.Table:
-        """ROUTES of all that was decided for good, in the order of deciding."""
-        return self._read_all(self.decided_files(), ROUTES)
+    def decided(self) -> pa.dataset.Dataset:
+        """ROUTES of all that was decided for good, to be read in batches: accepted rows may be millions."""
+        return self.run.dataset_of(sorted(self.decided_files(), key=_number), ROUTES)
 
-    def append_decided(self, table: pa.Table) -> None:
-        self._append("routes/decided-", self.decided_files(), table.cast(ROUTES))
+    def append_decided(self, rows: pa.Table | pa.RecordBatchReader) -> None:
+        """ROUTES in a new file, batch by batch. The holder of the review's lease alone may call it."""
+        name = _next("routes/decided-", self.decided_files())
+        try:
+            self._write_stream(name, rows, new=True)
+        except FileExistsError:
+            raise self._appeared(name) from None
+
+    def write_held(self, rows: pa.Table | pa.RecordBatchReader) -> None:
+        """ROUTES of what waits, batch by batch, in place of what waited before.
+
+        After a crash some of them may have been decided already: of two rows of an utterance the decided one holds.
+        """
+        self._write_stream(HELD, rows, new=False)
 
     def in_review(self) -> pa.Table:
-        """ROUTES of the clips that go to the experts."""
-        table = self.decided()
-        return table.filter(pc.equal(table["decision"], "review"))
+        """ROUTES of the clips that go to the experts, in the order of deciding.
+
+        Raises
+        ------
+        RunFolderError : a file is damaged
+        """
+        try:
+            return self.decided().to_table(filter=pc.field("decision") == "review")
+        except (pa.ArrowException, OSError) as error:
+            raise RunFolderError(
+                f"A file of {self.store.path('routes')} cannot be read: {error}. Put it back from a copy"
+            ) from error
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
@@ -123,16 +146,26 @@ class ReviewFolder:
 
     def _append(self, prefix: str, there: Sequence[str], table: pa.Table) -> None:
         """A new file behind those that are there. The holder of the review's lease alone may call it."""
-        last = max((_number(name) for name in there), default=-1)
-        name = f"{prefix}{last + 1:06d}.parquet"
+        name = _next(prefix, there)
         if not self.store.create(name, encode_parquet(table)):
-            raise RunFolderError(
-                f"{self.store.path(name)} has just appeared: another command writes here. Run it again"
-            )
+            raise self._appeared(name)
+
+    def _appeared(self, name: str) -> RunFolderError:
+        return RunFolderError(f"{self.store.path(name)} has just appeared: another command writes here. Run it again")
+
+    def _write_stream(self, name: str, rows: pa.Table | pa.RecordBatchReader, *, new: bool) -> None:
+        batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        with self.store.writing(name, new=new) as path, pq.ParquetWriter(path, ROUTES, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_batch(batch.cast(ROUTES))
 
     def _read_all(self, names: Sequence[str], schema: pa.Schema) -> pa.Table:
         tables = [self.run.read_table(name).cast(schema) for name in sorted(names, key=_number)]
         return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def _next(prefix: str, there: Sequence[str]) -> str:
+    return f"{prefix}{max((_number(name) for name in there), default=-1) + 1:06d}.parquet"
 
 
 def _number(name: str) -> int:

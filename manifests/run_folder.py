@@ -259,14 +259,17 @@ class RunFolder:
 
     def dataset(self, outcomes: Sequence[str] = OUTCOMES, but: Container[str] = ()) -> pa.dataset.Dataset:
         """All rows with these outcomes as an Arrow dataset, which is read in batches; ``but`` names files to leave out."""
-        names = [name for name in self.label_files(outcomes) if name not in but]
+        return self.dataset_of([name for name in self.label_files(outcomes) if name not in but], LABELS)
+
+    def dataset_of(self, names: Sequence[str], schema: pa.Schema) -> pa.dataset.Dataset:
+        """Parquet files of the run, by name, as an Arrow dataset, which is read in batches."""
         if self.store.is_local:
             files, filesystem = [self.store.path(name) for name in names], pa.fs.LocalFileSystem()
         else:
             fs, root = self.store.remote
             files = [f"{root}/{name}" for name in names]
             filesystem = pa.fs.PyFileSystem(pa.fs.FSSpecHandler(fs))
-        return pa.dataset.dataset(files, schema=LABELS, format="parquet", filesystem=filesystem)
+        return pa.dataset.dataset(files, schema=schema, format="parquet", filesystem=filesystem)
 
     def duplicates(self) -> pa.Table | None:
         """``utterance_id, shard, position`` of the rows whose id an earlier shard has used; they do not count downstream.

@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -219,6 +220,44 @@ class Store:
             except FileExistsError:
                 return False
             return True
+
+    @contextlib.contextmanager
+    def writing(self, name: str, *, new: bool = False) -> Iterator[Path]:
+        """A local file to write to, for what is too large for memory; it appears under the name whole, when the block ends.
+
+        One writer at a time: what a killed one has left behind is overwritten by the next.
+
+        Parameters
+        ----------
+        new : never replace a file of this name
+
+        Raises
+        ------
+        FileExistsError : there is a file of this name, and ``new`` was asked for
+        StorageError : the disk is full, the place cannot be written, …; an older file of this name is still whole
+        """
+        if not self.is_local:
+            with tempfile.TemporaryDirectory(prefix="emotrove-") as folder:
+                with Store(folder)._explained("write", "file"):
+                    yield Path(folder) / "file"
+                with self._explained("write", name):
+                    mode = "create" if new else "overwrite"
+                    self.remote[0].put_file(f"{folder}/file", self._in_store(name), mode=mode)
+            return
+        with self._explained("write", name):
+            path = self._local(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f"{_TEMPORARY}{path.name}")
+            try:
+                yield aside
+                with aside.open("rb+") as file:
+                    os.fsync(file.fileno())
+                if new and path.exists():
+                    raise FileExistsError(errno.EEXIST, "is there already", str(path))
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
+            _sync_folder(path.parent)
 
     def delete(self, name: str) -> None:
         """Remove a file; one that is not there is fine."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from model.cli import app as train_app
-from pipeline import commands, release_commands, split_commands
+from pipeline import commands, release_commands, route_command, split_commands
 from review_ui.cli import app as review_app
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ for command in (
     commands.label,
     commands.status,
     commands.failures,
+    route_command.route,
     release_commands.curate,
     release_commands.export,
     split_commands.split,

@@ -4,7 +4,6 @@ UA (UAR) is the mean recall over the classes, WA the accuracy. The interval is a
 speaker are not independent.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import duckdb
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from manifests.emotions import CLASSES, Emotion, UnknownEmotion, parse_emotion
+from manifests.emotions import CLASSES
 from manifests.errors import InputError
 from manifests.run_folder import RunFolder
 from pipeline.duplicates import present_duplicates
+from pipeline.truth import read_truth
 
 RESAMPLES = 1000
 
@@ -52,7 +52,7 @@ def evaluate(run: RunFolder, truth: Path, voter: str | None = None) -> Evaluatio
     ------
     InputError : the truth cannot be read, names no clip of the run, or the voter did not vote
     """
-    known, left_out = _read_truth(truth)
+    known, left_out = read_truth(truth)
     answers = _answers(run, voter)
     if voter is not None and answers and all(emotion is None for emotion, _ in answers.values()):
         raise InputError(f"{run} has no vote of '{voter}'")
@@ -84,26 +84,6 @@ def evaluate(run: RunFolder, truth: Path, voter: str | None = None) -> Evaluatio
         other_classes=left_out,
         note=_trained_on(run),
     )
-
-
-def _read_truth(path: Path) -> tuple[dict[str, Emotion], dict[str, int]]:
-    known: dict[str, Emotion] = {}
-    left_out: dict[str, int] = {}
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                key, name = str(row["id"] if "id" in row else row["index"]), str(row["emotion"])
-                emotion = parse_emotion(name)
-            except (ValueError, KeyError, TypeError, UnknownEmotion) as error:
-                raise InputError(f"{path}, line {number}: {error}; each line needs id (or index) and emotion") from None
-            if emotion in CLASSES:
-                known[key] = emotion
-            else:
-                left_out[name] = left_out.get(name, 0) + 1
-    return known, left_out
 
 
 def _answers(run: RunFolder, voter: str | None) -> dict[str, tuple[str | None, str | None]]:

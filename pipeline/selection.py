@@ -1,0 +1,92 @@
+"""Taking the best clips of each class within limits per source and per text, as a greedy pass in SQL.
+
+The result is that of the plain loop: go through all candidates, best first, and take each one whose class, source and text
+still have room. So nothing could be added to it, and no clip was passed over for one of lower priority. Instead of one by one
+the candidates are taken in turns: one that is among the first so many of what still waits in its class, and in its source,
+and in its text, as there is room in each would be taken by the loop too, whatever became of those before it.
+"""
+
+import duckdb
+
+from manifests.text_key import text_key_sql
+
+_ORDER = "priority DESC NULLS LAST, tie, utterance_id"
+
+
+def select(db: duckdb.DuckDBPyConnection, *, per_source: int, per_text: int) -> None:
+    """Make the tables ``picked`` (``rid, class, source_id, text_key``) and ``passed_over`` (``rid, reason``).
+
+    Only the best candidates of a class are looked at, and more of them where they do not fill it, because a candidate behind
+    the last one taken of a full class plays no part. A clip without a source or a text is limited by neither.
+
+    Parameters
+    ----------
+    db : with the tables
+        ``candidates`` (``rid, class, nth, priority, tie, utterance_id, source_id, text``), ``nth`` the rank in the class from 1;
+        ``strata`` (``class, room``), how many may be taken of each;
+        ``occupied`` (``source_id, text_key``), a row for each clip that already counts against the limits;
+        ``drawn`` (``rid``), candidates that are none any more
+    """
+    db.execute("CREATE OR REPLACE TEMP TABLE reach AS SELECT class, 4 * room + 64 AS reach FROM strata WHERE room > 0")
+    while True:
+        _pick(db, per_source, per_text)
+        # Where the best did not fill a class, look further; a class that has no more is short.
+        short = db.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE short AS
+            SELECT class FROM reach JOIN strata USING (class)
+            LEFT JOIN (SELECT class, count(*) AS n FROM picked GROUP BY class) AS taken USING (class)
+            LEFT JOIN (SELECT class, max(nth) AS last FROM candidates GROUP BY class) AS all_of USING (class)
+            WHERE coalesce(n, 0) < room AND coalesce(last, 0) > reach;
+            UPDATE reach SET reach = 8 * reach WHERE class IN (SELECT class FROM short);
+            SELECT count(*) FROM short
+            """
+        ).fetchall()
+        if short[0][0] == 0:
+            return
+
+
+def _pick(db: duckdb.DuckDBPyConnection, per_source: int, per_text: int) -> None:
+    db.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE waiting AS
+        SELECT rid, class, priority, tie, utterance_id, source_id, {text_key_sql("text")} AS text_key
+        FROM candidates JOIN reach USING (class) ANTI JOIN drawn USING (rid) WHERE nth <= reach;
+        CREATE OR REPLACE TEMP TABLE picked AS SELECT rid, class, source_id, text_key FROM waiting LIMIT 0;
+        CREATE OR REPLACE TEMP TABLE passed_over (rid BIGINT, reason VARCHAR)
+        """
+    )
+    waiting = True
+    while waiting:
+        db.execute(_TURN, {"per_source": per_source, "per_text": per_text})
+        waiting = db.execute(_AFTER_TURN).fetchall()[0][0] > 0
+
+
+_TURN = """
+CREATE OR REPLACE TEMP TABLE turn AS
+WITH counted AS (SELECT source_id, text_key FROM occupied UNION ALL SELECT source_id, text_key FROM picked),
+of_class AS (SELECT class, count(*) AS n FROM picked GROUP BY class),
+of_source AS (SELECT source_id, count(*) AS n FROM counted WHERE source_id IS NOT NULL GROUP BY source_id),
+of_text AS (SELECT text_key, count(*) AS n FROM counted WHERE text_key IS NOT NULL GROUP BY text_key)
+SELECT waiting.*, room - coalesce(of_class.n, 0) AS class_room,
+    CASE WHEN source_id IS NOT NULL THEN $per_source - coalesce(of_source.n, 0) END AS source_room,
+    CASE WHEN text_key IS NOT NULL THEN $per_text - coalesce(of_text.n, 0) END AS text_room
+FROM waiting JOIN strata USING (class)
+LEFT JOIN of_class USING (class) LEFT JOIN of_source USING (source_id) LEFT JOIN of_text USING (text_key)
+"""
+
+_AFTER_TURN = f"""
+INSERT INTO passed_over
+SELECT rid, CASE WHEN class_room <= 0 THEN 'over_quota' WHEN source_room <= 0 THEN 'over_source_limit' ELSE 'over_text_limit' END
+FROM turn WHERE class_room <= 0 OR source_room <= 0 OR text_room <= 0;
+CREATE OR REPLACE TEMP TABLE judged AS
+SELECT rid, class, priority, tie, utterance_id, source_id, text_key,
+    row_number() OVER (PARTITION BY class ORDER BY {_ORDER}) <= class_room
+    AND (source_id IS NULL OR row_number() OVER (PARTITION BY source_id ORDER BY {_ORDER}) <= source_room)
+    AND (text_key IS NULL OR row_number() OVER (PARTITION BY text_key ORDER BY {_ORDER}) <= text_room) AS fits
+FROM turn ANTI JOIN passed_over USING (rid);
+INSERT INTO picked SELECT rid, class, source_id, text_key FROM judged WHERE fits;
+CREATE OR REPLACE TEMP TABLE waiting AS
+SELECT rid, class, priority, tie, utterance_id, source_id, text_key FROM judged WHERE NOT fits;
+SELECT count(*) FROM waiting
+"""
