@@ -280,7 +280,7 @@ def parse_result(result: Any, *, adjudication: bool) -> dict[str, Any]:
 def _question(item: Any, adjudication: bool) -> tuple[str, dict[str, Any]]:
     """The name of the question that an item of a result answers, and what it holds."""
     asked = ("answer", "confidence", "reason") if adjudication else (*_SINGLE_CHOICES, *_RATINGS, "note")
-    name = item.get("from_name") if isinstance(item, dict) else None
+    name: Any = item.get("from_name") if isinstance(item, dict) else None
     if name not in asked or not isinstance(item.get("value"), dict):
         raise _NotOnScreen(_told(item))
     return name, item["value"]

@@ -30,7 +30,8 @@ class Fault:
     after: bool = False
     skip: int = 0  # so many requests pass first
     times: int = 1
-    delay_s: float = 0.0
+    delay_s: float = 0.0  # before anything is done
+    hold_s: float = 0.0  # after the server has answered
     hit: int = 0
 
 
@@ -99,6 +100,7 @@ class FaultyProxy:
             if fault is None:
                 _answer(request, *answer)
         if fault:
+            time.sleep(fault.hold_s)
             request.close_connection = True
             request.connection.close()
 
