@@ -18,7 +18,7 @@ _PAGE: Final = 500
 # Naming the fields halves the time the server takes; the names hold for tasks and annotations alike.
 _TASK: Final = ("id", "data", "updated_at")
 _ANNOTATION: Final = (
-    "annotations", "result", "completed_by", "created_username", "was_cancelled", "lead_time", "created_at"
+    "annotations", "result", "completed_by", "created_username", "was_cancelled", "lead_time", "created_at", "draft_exists"
 )  # fmt: skip
 
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"  # UTC; the server fails on any other form
@@ -34,12 +34,18 @@ class ServerTask:
     data: dict[str, Any]
     updated_at: datetime
     annotations: list[dict[str, Any]]  # Label Studio's own, skipped ones too; empty where they were not asked for
+    has_draft: bool  # somebody is at it; false where annotations were not asked for
 
     @property
     def utterance_id(self) -> str | None:
         """What the task says it is; None where it is none of ours."""
         found = self.data.get(UTTERANCE_FIELD)
         return found if isinstance(found, str) else None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether somebody has answered it or is about to."""
+        return bool(self.annotations) or self.has_draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ def pages(
 
     Parameters
     ----------
-    annotations : read these too, which takes several times as long
+    annotations : read these and whether there are drafts too, which takes several times as long
     after_id : only tasks with a higher id
     since : only tasks that were changed later; giving, editing and deleting an answer changes its task
     ids : only these
@@ -133,7 +139,8 @@ def _condition(field: str, operator: str, kind: str, value: Any) -> dict[str, An
 
 def _task(row: dict[str, Any]) -> ServerTask:
     data = row["data"] if isinstance(row["data"], dict) else {}
-    return ServerTask(int(row["id"]), data, instant(row["updated_at"]), list(row.get("annotations") or ()))
+    annotations = list(row.get("annotations") or ())
+    return ServerTask(int(row["id"]), data, instant(row["updated_at"]), annotations, bool(row.get("draft_exists")))
 
 
 def instant(text: str) -> datetime:

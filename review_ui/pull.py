@@ -6,7 +6,7 @@ brought is then counted against what the server says it holds; where the numbers
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -16,11 +16,14 @@ import pyarrow.compute as pc
 from manifests.errors import RunFolderError
 from manifests.review import ADJUDICATION, LEDGER
 from manifests.review_folder import ReviewFolder
+from review_ui.exclusive import exclusive
 from review_ui.known_answers import KnownAnswers
 from review_ui.label_config import parse_result
 from review_ui.listing import ServerTask, instant, pages, totals
+from review_ui.opened import opened
 from review_ui.people import People
 from review_ui.server import LabelStudioServer, ReviewServerError
+from review_ui.settings import ReviewSettings
 
 PULLED: Final = "review/pulled.json"
 """Up to when each slot was pulled; without it the next pull reads everything."""
@@ -55,6 +58,9 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.new or self.edited or self.deleted)
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -125,6 +131,32 @@ def pull(
             _write_since(review, since)
         found[source.slot] = puller.changes
     return found
+
+
+def sources(review: ReviewFolder) -> list[Source]:
+    """Where the answers of all slots are, each server proven to be there.
+
+    Raises
+    ------
+    RunFolderError : no review was begun
+    ReviewServerError : a server does not answer, or a project was changed by hand
+    """
+    projects = ReviewSettings.read(review).projects
+    return [Source(slot, opened(project), project.project_id) for slot, project in projects.items()]
+
+
+def pull_all(
+    review: ReviewFolder, *, full: bool = False, listener: Listener = lambda done, total: None
+) -> dict[str, Changes]:
+    """``pull`` of all slots, holding the review's lease.
+
+    Raises
+    ------
+    RunLocked : another command writes the review
+    """
+    at = sources(review)
+    with exclusive(review):
+        return pull(review, at, full=full, listener=listener)
 
 
 class _Puller:

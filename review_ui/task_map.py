@@ -24,9 +24,9 @@ class Checked:
     tasks: int = 0  # of the project in all, those of others too
     highest_id: int = 0
     adopted: int = 0  # tasks of ours that the map lacked
-    removed: int = 0  # further tasks of an utterance, which nobody had answered
+    removed: int = 0  # further tasks of an utterance, which nobody had begun
     deleted: list[str] = field(default_factory=list)  # utterances whose task was deleted in Label Studio
-    answered_twice: list[str] = field(default_factory=list)  # utterances of which several tasks were answered
+    begun_twice: list[str] = field(default_factory=list)  # utterances of which several tasks were answered or begun
 
 
 class TaskMap:
@@ -45,7 +45,7 @@ class TaskMap:
         """Compare the map with the server, and mend both.
 
         A task that the map lacks is taken into it: a push was killed after the import and before the map. Of several tasks of an
-        utterance the one that somebody answered stays, else the one in the map, else the oldest.
+        utterance the one that somebody has begun stays, else the one in the map, else the oldest.
 
         Parameters
         ----------
@@ -78,17 +78,17 @@ class TaskMap:
 
     def _remove_doubles(self, tasks: dict[str, list[int]], checked: Checked) -> None:
         ids = [task for several in tasks.values() for task in several]
-        answered: set[int] = set()
+        begun: set[int] = set()
         for start in range(0, len(ids), 500):
             found = pages(self._server, self._project.project_id, annotations=True, ids=ids[start : start + 500])
-            answered.update(task.id for page in found for task in page.tasks if task.annotations)
+            begun.update(task.id for page in found for task in page.tasks if task.is_begun)
         superfluous: list[int] = []
         for utterance_id, several in tasks.items():
-            best = min(several, key=lambda task: (task not in answered, (utterance_id, task) not in self._known, task))
+            best = min(several, key=lambda task: (task not in begun, (utterance_id, task) not in self._known, task))
             checked.present[utterance_id] = best
-            superfluous += [task for task in several if task != best and task not in answered]
-            if sum(task in answered for task in several) > 1:
-                checked.answered_twice.append(utterance_id)
+            superfluous += [task for task in several if task != best and task not in begun]
+            if sum(task in begun for task in several) > 1:
+                checked.begun_twice.append(utterance_id)
         delete_tasks(self._server, self._project.project_id, superfluous)
         checked.removed = len(superfluous)
         checked.tasks -= len(superfluous)
