@@ -1,6 +1,5 @@
 """From clips and their sources to coefficients with intervals."""
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -62,27 +61,26 @@ class Tables:
 class Resampling:
     """How to draw: the same for every figure of a report.
 
-    Each part of the data has draws of its own, which depend on its name and the seed alone: a figure stays the same when other
-    parts come and go.
+    Every part of the data starts from the seed anew. So a figure depends on its own clips alone, not on the other parts of the
+    report, and the same clips have the same interval wherever they appear.
     """
 
     resamples: int
     seed: int
 
-    def tables(self, part: str, first: Codes, second: Codes, source: Codes, k: int) -> Tables:
+    def tables(self, first: Codes, second: Codes, source: Codes, k: int) -> Tables:
         """The tables of a part of the data.
 
         Parameters
         ----------
-        part : its name in the report
         first, second : (clips,) what the two raters gave, in [0, k)
         source : (clips,) the recording, a number from 0
         """
         sources = Sources.of(source, first * k + second, k * k)
-        resampled = sources.resampled(self.resamples, self._rng(part))
+        resampled = sources.resampled(self.resamples, np.random.default_rng(self.seed))
         return Tables(sources.counts().reshape(k, k), resampled.reshape(-1, k, k), sources.n)
 
-    def many_raters(self, part: str, counts: Counts, source: Codes) -> Coefficients:
+    def many_raters(self, counts: Counts, source: Codes) -> Coefficients:
         """Agreement of any number of raters.
 
         Parameters
@@ -93,7 +91,7 @@ class Resampling:
         patterns, pattern = np.unique(counts, axis=0, return_inverse=True)
         sources = Sources.of(source, pattern.reshape(-1), len(patterns))
         ballots = Ballots(patterns)
-        data, resampled = sources.counts(), sources.resampled(self.resamples, self._rng(part))
+        data, resampled = sources.counts(), sources.resampled(self.resamples, np.random.default_rng(self.seed))
 
         def with_interval(coefficient: Callable[[Counts], Values], undefined: str) -> Figure:
             return figure(float(coefficient(data)), coefficient(resampled), sources.n, undefined)
@@ -107,9 +105,6 @@ class Resampling:
             alpha=with_interval(ballots.krippendorff_alpha, ONE_CATEGORY if n else NO_VOTES),
             ac1=with_interval(ballots.gwet_ac1, NO_VOTES),
         )
-
-    def _rng(self, part: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, zlib.crc32(part.encode())])
 
 
 def _coefficients(data: Counts, resampled: Counts, n_sources: int) -> Coefficients:

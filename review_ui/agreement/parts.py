@@ -29,8 +29,8 @@ def slices(pairs: Pairs, resampling: Resampling) -> Iterator[Slice]:
         masks |= {_BY_SCREEN[shown]: pairs.shown == shown for shown in screens}
     for name, mask in masks.items():
         part = pairs.where(mask)
-        tables = resampling.tables(f"slice {name} answers", part.a, part.b, part.source, len(CATEGORIES))
-        emotions = _emotions(f"slice {name}", part.a, part.b, part.source, resampling)
+        tables = resampling.tables(part.a, part.b, part.source, len(CATEGORIES))
+        emotions = _emotions(part.a, part.b, part.source, resampling)
         yield Slice(name, tables.coefficients(), emotions, tables.classes(CATEGORIES))
 
 
@@ -46,7 +46,7 @@ def languages(pairs: Pairs, resampling: Resampling) -> Iterator[Language]:
     counted = Counter(pairs.language)
     for language in sorted(counted, key=lambda name: (-counted[name], name or "")):
         part = pairs.where(pairs.language == language)
-        yield Language(language, *_both_treatments(f"language {language}", part.a, part.b, part.source, resampling))
+        yield Language(language, *_both_treatments(part.a, part.b, part.source, resampling))
 
 
 def people_pairs(pairs: Pairs, resampling: Resampling) -> Iterator[Pair]:
@@ -57,15 +57,14 @@ def people_pairs(pairs: Pairs, resampling: Resampling) -> Iterator[Pair]:
     counted = Counter(zip(one, other, strict=True))
     for people in sorted(counted, key=lambda names: (-counted[names], names)):
         theirs = (one == people[0]) & (other == people[1])
-        name = f"pair {people[0]} {people[1]}"
-        yield Pair(people, *_both_treatments(name, first[theirs], second[theirs], pairs.source[theirs], resampling))
+        yield Pair(people, *_both_treatments(first[theirs], second[theirs], pairs.source[theirs], resampling))
 
 
 def weeks(pairs: Pairs, resampling: Resampling) -> Iterator[Week]:
     """By time; weeks without answers are left out."""
     for monday in np.unique(pairs.monday):
-        part, week = pairs.where(pairs.monday == monday), iso_week(monday)
-        yield Week(week, str(monday), _answers(f"week {week}", part.a, part.b, part.source, resampling))
+        part = pairs.where(pairs.monday == monday)
+        yield Week(iso_week(monday), str(monday), _answers(part.a, part.b, part.source, resampling))
 
 
 def confusion(pairs: Pairs) -> Confusion:
@@ -75,16 +74,16 @@ def confusion(pairs: Pairs) -> Confusion:
 
 
 def _both_treatments(
-    name: str, first: Codes, second: Codes, source: Codes, resampling: Resampling
+    first: Codes, second: Codes, source: Codes, resampling: Resampling
 ) -> tuple[Coefficients, Coefficients]:
-    return _answers(name, first, second, source, resampling), _emotions(name, first, second, source, resampling)
+    return _answers(first, second, source, resampling), _emotions(first, second, source, resampling)
 
 
-def _answers(name: str, first: Codes, second: Codes, source: Codes, resampling: Resampling) -> Coefficients:
-    return resampling.tables(f"{name} answers", first, second, source, len(CATEGORIES)).coefficients()
+def _answers(first: Codes, second: Codes, source: Codes, resampling: Resampling) -> Coefficients:
+    return resampling.tables(first, second, source, len(CATEGORIES)).coefficients()
 
 
-def _emotions(name: str, first: Codes, second: Codes, source: Codes, resampling: Resampling) -> Coefficients:
+def _emotions(first: Codes, second: Codes, source: Codes, resampling: Resampling) -> Coefficients:
     both = (first < len(EMOTIONS)) & (second < len(EMOTIONS))
-    tables = resampling.tables(f"{name} emotions", first[both], second[both], source[both], len(EMOTIONS))
+    tables = resampling.tables(first[both], second[both], source[both], len(EMOTIONS))
     return tables.coefficients()

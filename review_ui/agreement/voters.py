@@ -75,8 +75,7 @@ def voter_agreement(pairs: Pairs, votes: pa.Table, resampling: Resampling) -> tu
             theirs = ((pairs.person_a == expert) | (pairs.person_b == expert)) & (answer < len(EMOTIONS))
             heard.append((expert, "all", voted & theirs, answer))
         for against, part, mask, answer in heard:
-            name = f"voter {voter} expert {against} {part}"
-            tables = resampling.tables(name, answer[mask], said[mask], pairs.source[mask], len(VOTES))
+            tables = resampling.tables(answer[mask], said[mask], pairs.source[mask], len(VOTES))
             result.append(VoterAgreement(voter, against, part, tables.coefficients()))  # type: ignore[arg-type]
     return tuple(result)
 
@@ -88,7 +87,7 @@ def agreement_among_voters(pairs: Pairs, votes: pa.Table, resampling: Resampling
         voted = np.flatnonzero(said >= 0)
         counts[voted, said[voted]] += 1
     voted = counts.sum(axis=1) > 0
-    return resampling.many_raters("among voters", counts[voted], pairs.source[voted])
+    return resampling.many_raters(counts[voted], pairs.source[voted])
 
 
 def _by_voter(pairs: Pairs, votes: pa.Table) -> Iterator[tuple[str, Codes]]:
