@@ -7,12 +7,33 @@ from typing import Any
 
 from manifests.audio_uri import AudioUri
 from manifests.emotions import Emotion
+from manifests.html_page import POLICY, escape, language_name, section
 from pipeline.page.figures import MEASURES
 from pipeline.page.plots import COLOURS, colour
-from pipeline.page.template import escape, language_name, section
 
 MAX_CLIP_BYTES = 2 << 20  # a larger one is not embedded
 _MIME = {"mp3": "audio/mpeg", "flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg", "opus": "audio/ogg"}
+
+POLICY_WITH_SOUND = f"{POLICY}; media-src data:"
+CSS = """
+h3 .facts { font-weight: normal; margin-left: .3rem; }
+.clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem; }
+article { border: 1px solid #ddd; border-radius: 6px; padding: .8rem 1rem; font-size: .92rem; overflow-wrap: anywhere; }
+article audio { width: 100%; margin: .3rem 0; }
+blockquote { margin: .4rem 0; padding-left: .7rem; border-left: 3px solid #ccc; }
+.emotion { border-left: 14px solid; padding-left: .45rem; }
+.voter { margin-top: .6rem; font-size: .85rem; }
+.scores { display: grid; grid-template-columns: 5.5rem 1fr 2.4rem; gap: 0 .5rem; align-items: center; font-size: .78rem; }
+.scores div:nth-child(3n) { text-align: right; }
+.bar { border-left: 1px solid #999; height: .6rem; }
+.bar span { display: block; height: 100%; }
+@media (max-width: 30rem) { .clips { grid-template-columns: 1fr; } }
+@media print {
+  article audio { display: none; }
+  .clips { grid-template-columns: 1fr 1fr; gap: .7rem; }
+  article { break-inside: avoid; }
+}
+"""
 
 
 def example_section(rows: Sequence[Mapping[str, Any]]) -> str:

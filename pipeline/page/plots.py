@@ -1,19 +1,17 @@
-"""The plots of the page, drawn by matplotlib as SVG whose bytes depend on the figures alone."""
+"""The plots of the page."""
 
-import io
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from annotators.style import reference_key
+from manifests.html_page import language_name
 from manifests.schema import OUTCOMES
+from manifests.svg_plot import plain, svg
 from pipeline.page.figures import LANGUAGES, MEASURES, Figures
-from pipeline.page.template import escape, language_name
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey that is not one of them to anybody.
 COLOURS = {
@@ -29,19 +27,6 @@ _NO_COLOUR = "#5A5A5A"
 _OUTCOME_COLOURS = {"labeled": "#0072B2", "rejected": "#E69F00", "failed": "#D55E00"}
 _LEVEL_COLOURS = {"low": "#9ECAE1", "medium": "#4292C6", "high": "#08519C", None: "#C8C8C8"}
 
-RC: Any = {
-    "svg.fonttype": "none",  # text stays text
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.titlesize": 10.0,
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "xtick.color": "#444444",
-    "ytick.color": "#222222",
-    "legend.frameon": False,
-}
 _WIDTH_IN = 9.4
 
 
@@ -59,13 +44,13 @@ def plot_outcomes(figures: Figures) -> str:
     for y, (_, counts) in enumerate(bars):
         said = " · ".join(f"{counts[outcome]:,} {outcome}" for outcome in OUTCOMES)
         axes.annotate(said, (101, y), va="center", annotation_clip=False)
-    axes.set_yticks(range(len(bars)), [_plain(name) for name, _ in bars], parse_math=False)
+    axes.set_yticks(range(len(bars)), [plain(name) for name, _ in bars], parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlim(0, 100)
     axes.xaxis.set_major_formatter("{x:.0f}%")
     figure.legend(loc="outside upper left", ncols=3)
-    return _svg(figure, "outcomes", "Outcomes by language, in percent of the clips")
+    return svg(figure, "outcomes", "Outcomes by language, in percent of the clips")
 
 
 def plot_emotions(figures: Figures, languages: Sequence[str | None], names: Sequence[str | None]) -> str:
@@ -85,14 +70,14 @@ def plot_emotions(figures: Figures, languages: Sequence[str | None], names: Sequ
         axes.barh(range(len(names)), shares, 0.72, color=[colour(emotion) for emotion in names])
         for y, share in enumerate(shares):
             axes.annotate(f"{share:.0f}%", (share, y), (3, 0), textcoords="offset points", va="center")
-        axes.set_yticks(range(len(names)), [_plain(emotion or "none") for emotion in names], parse_math=False)
-        axes.set_title(f"{_plain(language_name(languages[i]))}: {counts.total():,} clips", parse_math=False)
+        axes.set_yticks(range(len(names)), [plain(emotion or "none") for emotion in names], parse_math=False)
+        axes.set_title(f"{plain(language_name(languages[i]))}: {counts.total():,} clips", parse_math=False)
         axes.set_xlim(0, 118 * most)
         axes.xaxis.set_visible(False)  # every bar says its value
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(axis="y", length=0)
     grid[0][0].invert_yaxis()
-    return _svg(figure, "emotions", "Emotions by language, in percent of the labeled clips")
+    return svg(figure, "emotions", "Emotions by language, in percent of the labeled clips")
 
 
 def plot_confidence(figures: Figures) -> str:
@@ -104,7 +89,7 @@ def plot_confidence(figures: Figures) -> str:
         heights = [counts[i] for i in range(20)]
         if any(heights):
             middles = [(i + 0.5) / 20 for i in range(20)]
-            axes.bar(middles, heights, 0.046, bottom=bottom, color=colour(emotion), label=_plain(emotion))
+            axes.bar(middles, heights, 0.046, bottom=bottom, color=colour(emotion), label=plain(emotion))
             bottom = [a + b for a, b in zip(bottom, heights, strict=True)]
     axes.set_xlim(0, 1)
     axes.set_xlabel("confidence")
@@ -112,7 +97,7 @@ def plot_confidence(figures: Figures) -> str:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     figure.legend(loc="outside right upper", reverse=True)
-    return _svg(figure, "confidence", "How many clips have which consensus confidence, by emotion")
+    return svg(figure, "confidence", "How many clips have which consensus confidence, by emotion")
 
 
 def plot_style(figures: Figures, languages: Sequence[str | None], reference: Mapping[str, Any]) -> str:
@@ -145,14 +130,14 @@ def plot_style(figures: Figures, languages: Sequence[str | None], reference: Map
                 for limit in (known["mean"] - known["std"], known["mean"] + known["std"]):
                     labels["limits"] = axes.axvline(limit, color="#222222", linewidth=1, linestyle=(0, (4, 3)))
             axes.set_xlim(low * width, high * width)
-            axes.set_title(f"{_plain(language_name(language))}: {name}", parse_math=False)
-            axes.set_xlabel(_plain(f"{most or 'units'} per s") if name == "rate" else unit, parse_math=False)
+            axes.set_title(f"{plain(language_name(language))}: {name}", parse_math=False)
+            axes.set_xlabel(plain(f"{most or 'units'} per s") if name == "rate" else unit, parse_math=False)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
             axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
             axes.yaxis.set_major_formatter("{x:,.0f}")
     order = [name for name in ("low", "medium", "high", "no word", "limits") if name in labels]
     figure.legend([labels[name] for name in order], order, loc="outside upper left", ncols=5)
-    return _svg(figure, "style", "Clips by pitch, loudness and speaking rate, with the limits of low and high")
+    return svg(figure, "style", "Clips by pitch, loudness and speaking rate, with the limits of low and high")
 
 
 def _span(bins: Mapping[tuple[int, str | None], int]) -> tuple[int, int]:
@@ -164,24 +149,6 @@ def _span(bins: Mapping[tuple[int, str | None], int]) -> tuple[int, int]:
             shown.append(b[0])
         seen += rows
     return min(shown) - 1, max(shown) + 2
-
-
-def _svg(figure: Figure, name: str, title: str) -> str:
-    """The figure as an ``<svg>`` element whose ids meet no other's."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):  # without it the ids would differ from run to run
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'((?: id="|url\(#|href="#))', rf"\1{name}-", text)
-    text = text.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
-    return f"<figure>{text}<figcaption>{escape(title)}.</figcaption></figure>"
-
-
-def _plain(text: object) -> str:
-    """A word of the data for a plot, whose font knows Latin letters only."""
-    shown = str(text).encode("ascii", "backslashreplace").decode()
-    return re.sub(r"[^ -~]", "?", shown if len(shown) <= 16 else shown[:15] + "~")
 
 
 def colour(emotion: str | None) -> str:

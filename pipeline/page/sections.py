@@ -3,25 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+from manifests.html_page import card, escape, language_name, percent, section, table
 from manifests.schema import OUTCOMES
 from pipeline.export import NOTICE
 from pipeline.page.figures import LANGUAGES, Figures
 from pipeline.page.plots import plot_confidence, plot_emotions, plot_outcomes, plot_style
-from pipeline.page.template import escape, language_name, length, percent, section, table
 from pipeline.status import Status
 
 REASONS = 20
 
 
 def headline(record: Mapping[str, Any], account: Status) -> str:
-    cards = [("clips", f"{account.rows:,}", ""), ("of audio", length(account.audio_hours), "")]
+    cards = [("clips", f"{account.rows:,}", ""), ("of audio", _length(account.audio_hours), "")]
     for outcome in OUTCOMES:
         count = getattr(account, outcome)
         cards.append((outcome, f"{count:,}", percent(count, account.rows)))
     cards.append(("shards done", f"{account.done:,}", f"of {account.shards:,}"))
-    boxes = "".join(
-        f'<div class="card"><b>{value}</b><span>{name} <i>{share}</i></span></div>' for name, value, share in cards
-    )
+    boxes = "".join(card(value, name, beside) for name, value, beside in cards)
     notices = [f"<p><b>{escape(NOTICE)}</b> Treat them as candidates, not as truth.</p>"]
     if "seed" in record["annotators"]:
         notices.append(
@@ -75,7 +73,7 @@ def emotion_section(figures: Figures) -> str:
     for name in languages[:REASONS]:
         counts = figures.emotions[name]
         rows.append(
-            (language_name(name), *(counts[emotion] for emotion in names), counts.total(), length(figures.hours[name]))
+            (language_name(name), *(counts[emotion] for emotion in names), counts.total(), _length(figures.hours[name]))
         )
     listed = table(("language", *(emotion or "none" for emotion in names), "labeled", "of audio"), rows)
     return section(
@@ -115,6 +113,10 @@ def made_with(record: Mapping[str, Any]) -> str:
     names = ", ".join(f"{name} {version}" for name, version in record["annotators"].items())
     text = f"Profile {record.get('profile')}. Annotators: {names}. emotrove {record.get('emotrove')}."
     return f"<footer>{escape(text)}</footer>"
+
+
+def _length(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _shown(figures: Figures) -> str:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import matplotlib
 
+from manifests.html_page import page
 from manifests.run_folder import RunFolder
 from manifests.storage import Store
-from pipeline.page.clips import example_section
+from manifests.svg_plot import RC
+from pipeline.page.clips import CSS, POLICY_WITH_SOUND, example_section
 from pipeline.page.figures import examples, figures_of
-from pipeline.page.plots import RC
 from pipeline.page.sections import (
     confidence_section,
     emotion_section,
@@ -18,7 +19,6 @@ from pipeline.page.sections import (
     outcome_section,
     style_section,
 )
-from pipeline.page.template import escape, page
 from pipeline.reference_pass import REFERENCE
 from pipeline.status import status
 
@@ -46,6 +46,6 @@ def write_page(run: RunFolder, path: Path) -> None:
             example_section(examples(run, figures)),
             made_with(record),
         ]
-    title = f"Emotion labels: {escape(account.run)}"
     body = "\n".join(part for part in sections if part)
-    Store(str(path.parent)).write_text(path.name, page(title, body))
+    text = page(f"Emotion labels: {account.run}", body, css=CSS, policy=POLICY_WITH_SOUND)
+    Store(str(path.parent)).write_text(path.name, text)

@@ -7,7 +7,6 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -26,47 +25,10 @@ from pipeline.page import write_page
 from pipeline.page.clips import MAX_CLIP_BYTES
 from pipeline.page.figures import EXAMPLES
 from pipeline.reference_pass import REFERENCE
+from tests.html_text import Page
 
 ATTACK = '<script>alert(1)</script><img src=x onerror="alert(2)">'
-VOID = {"meta", "link", "br", "img", "input", "hr"}
 Row = dict[str, Any]
-
-
-class Page(HTMLParser):
-    """What a page holds; fails where an element is closed that was not opened."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.text, self.tags, self.ids = text, Counter[str](), Counter[str]()
-        self.attributes: list[tuple[str, str, str | None]] = []
-        self.words: list[str] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == [], "an element was not closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value) for name, value in attrs]
-        self.ids.update(value for name, value in attrs if name == "id" and value)
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open, f"</{tag}> closes nothing"
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def seen(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words))
 
 
 def page_of(run: RunFolder, folder: Path) -> Page:

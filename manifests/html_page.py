@@ -1,4 +1,4 @@
-"""The skeleton and the CSS of the page, and the small pieces of HTML that its sections are made of.
+"""The skeleton and the CSS of a page for people, and the small pieces of HTML that its sections are made of.
 
 Whatever comes from data is escaped, and the page forbids scripts and the network to itself.
 """
@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from manifests.ids import printable
 
-# The policy lets the page load nothing and run nothing, even if an escape were missing somewhere.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Lets a page load nothing and run nothing, even if an escape were missing somewhere."""
+
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; media-src data:">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{css}</style>
@@ -34,7 +36,6 @@ main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
 h1 { font-size: 1.75rem; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ddd; }
 h3 { font-size: 1rem; margin: 0; }
-h3 .facts { font-weight: normal; margin-left: .3rem; }
 p { margin: .4rem 0; }
 .path, .facts, footer, figcaption { color: #5a5a5a; font-size: .85rem; overflow-wrap: anywhere; }
 .notice { background: #fff7e0; border-left: 4px solid #e69f00; padding: .3rem .9rem; margin: 1rem 0; }
@@ -52,40 +53,41 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #e6e6e6; }
 th { font-weight: 600; }
 .n { text-align: right; }
-.clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem; }
-article { border: 1px solid #ddd; border-radius: 6px; padding: .8rem 1rem; font-size: .92rem; overflow-wrap: anywhere; }
-article audio { width: 100%; margin: .3rem 0; }
-blockquote { margin: .4rem 0; padding-left: .7rem; border-left: 3px solid #ccc; }
-.emotion { border-left: 14px solid; padding-left: .45rem; }
-.voter { margin-top: .6rem; font-size: .85rem; }
-.scores { display: grid; grid-template-columns: 5.5rem 1fr 2.4rem; gap: 0 .5rem; align-items: center; font-size: .78rem; }
-.scores div:nth-child(3n) { text-align: right; }
-.bar { border-left: 1px solid #999; height: .6rem; }
-.bar span { display: block; height: 100%; }
 footer { margin-top: 2.5rem; border-top: 1px solid #ddd; padding-top: .6rem; }
-@media (max-width: 30rem) { .clips { grid-template-columns: 1fr; } }
 @media print {
   html { font-size: 9.5pt; }
   body { font-size: 9.5pt; }
   main { max-width: none; padding: 0; }
-  article audio { display: none; }
   .cards { grid-template-columns: repeat(6, 1fr); }
-  .clips { grid-template-columns: 1fr 1fr; gap: .7rem; }
   h2, section > p { break-after: avoid; }
-  figure, article, .card, tr { break-inside: avoid; }
+  figure, .card, tr { break-inside: avoid; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
 """
-_NUMBER = re.compile(r"[\d.,]+(%| h| min)?")
+_NUMBER = re.compile(r"–|−?[\d.,]+(%| h| min| s)?")
 
 
-def page(title: str, body: str) -> str:
-    """The whole page; title and body are HTML already."""
-    return _PAGE.format(title=title, css=_CSS, body=body)
+class Html(str):
+    """Text that is HTML already, and safe."""
+
+
+def page(title: str, body: str, *, css: str = "", policy: str = POLICY) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    title : text
+    body : HTML
+    css : what this page needs besides the shared CSS
+    policy : its Content-Security-Policy
+    """
+    return _PAGE.format(title=escape(title), css=_CSS + css, body=body, policy=policy)
 
 
 def escape(value: object) -> str:
-    """Any text of the data as HTML text or the value of an attribute."""
+    """Any text of the data as HTML text or the value of an attribute; ``Html`` as it is."""
+    if isinstance(value, Html):
+        return value
     return html.escape(
         re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\ufffd", printable(str("" if value is None else value)))
     )
@@ -95,32 +97,32 @@ def language_name(name: str | None) -> str:
     return name or "unknown"
 
 
-def length(hours: float) -> str:
-    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
-
-
 def percent(part: int, whole: int) -> str:
+    """The share as ``12.3%``; nothing where there is no whole."""
     return f"{part / whole:.1%}" if whole else ""
 
 
-def section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+def section(title: str, body: str, anchor: str | None = None) -> str:
+    """A section under a heading; ``anchor`` is the id to which the page's own links lead."""
+    named = f' id="{escape(anchor)}"' if anchor else ""
+    return f"<section{named}><h2>{escape(title)}</h2>{body}</section>"
+
+
+def card(value: object, name: str, beside: str = "") -> str:
+    """A figure to be seen at once: what it is stands below it."""
+    return f'<div class="card"><b>{escape(value)}</b><span>{escape(name)} <i>{escape(beside)}</i></span></div>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table; columns of numbers stand to the right."""
-    shown = [
-        [f"{value:,}" if isinstance(value, int) else str("" if value is None else value) for value in row]
-        for row in rows
-    ]
+    shown = [[f"{value:,}" if isinstance(value, int) else escape(value) for value in row] for row in rows]
     numeric = [all(_NUMBER.fullmatch(row[i]) for row in shown) for i in range(len(head))]
     top = "".join(
-        f"<th{' class=n' if right else ''}>{escape(name)}</th>" for name, right in zip(head, numeric, strict=True)
+        f"<th scope=col{' class=n' if right else ''}>{escape(name)}</th>"
+        for name, right in zip(head, numeric, strict=True)
     )
     lines = (
-        "".join(
-            f"<td{' class=n' if right else ''}>{escape(value)}</td>" for value, right in zip(row, numeric, strict=True)
-        )
+        "".join(f"<td{' class=n' if right else ''}>{value}</td>" for value, right in zip(row, numeric, strict=True))
         for row in shown
     )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
