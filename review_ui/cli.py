@@ -8,6 +8,7 @@ import typer
 
 from manifests.command_line import JsonOption, RunArgument, clear_errors, print_json
 from review_ui import exchange_commands
+from review_ui.agreement.command import agree
 
 app = typer.Typer(no_args_is_help=True, help="Have two experts verify clips in Label Studio.")
 
@@ -104,5 +105,5 @@ def init(
 
 _DID = {"made": "made", "found": "found again", "there": "as it was", "repaired": "put back"}
 
-for _command in (exchange_commands.push, exchange_commands.pull, exchange_commands.adjudicate):
+for _command in (exchange_commands.push, exchange_commands.pull, agree, exchange_commands.adjudicate):
     app.command()(_command)
