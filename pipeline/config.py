@@ -107,7 +107,7 @@ class RunConfig(_Section):
             try:
                 annotator.check(annotator.Options.model_validate(self.annotators[name]))
             except ValidationError as error:
-                raise ConfigError(_explain(error, f"annotators.{name}.")) from None
+                raise ConfigError(explain(error, f"annotators.{name}.")) from None
         order = graphlib.TopologicalSorter({name: sorted(before[name]) for name in classes})
         rank = {name: i for i, name in enumerate(classes)}
         result: list[type[Annotator]] = []
@@ -190,10 +190,11 @@ def _validate(data: dict[str, Any], where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(error)}") from None
+        raise ConfigError(f"{where}: {explain(error)}") from None
 
 
-def _explain(error: ValidationError, prefix: str = "") -> str:
+def explain(error: ValidationError, prefix: str = "") -> str:
+    """What is wrong with a file of settings: each key with its path, and what was there."""
     lines = []
     for item in error.errors():
         path = prefix + ".".join(str(part) for part in item["loc"])

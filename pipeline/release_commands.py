@@ -68,6 +68,14 @@ def export(
             help="With --verified: e.g. 80/10/10; no source, speaker, text or audio is in two of them.",
         ),
     ] = None,
+    split_by: Annotated[
+        str | None,
+        typer.Option(metavar="KEYS", help="With --split: what keeps clips together. Leave text out for read speech."),
+    ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.yaml", help="With --verified: title, description, creators, citation, contact, …"),
+    ] = None,
     allow_mixed_licenses: Annotated[
         bool,
         typer.Option("--allow-mixed-licenses", help="With --verified: release clips of several or unknown licences."),
@@ -90,7 +98,11 @@ def export(
     with clear_errors():
         from manifests.run_folder import RunFolder
 
+        if split_by and not split:
+            stop("--split-by says how to split, so give --split too, such as --split 80/10/10", 2)
         if verified:
+            from manifests.groups import KEYS, parse_keys
+            from pipeline.release.about import About, read_about
             from pipeline.release.verified import Wanted, release_verified
             from pipeline.release_report import print_release
 
@@ -103,8 +115,10 @@ def export(
                 exclude=tuple(exclude or ()),
                 takedown=tuple(takedown or ()),
                 split=split,
+                split_by=parse_keys(split_by) if split_by else KEYS,
                 allow_mixed_licenses=allow_mixed_licenses,
                 seed=seed or 0,
+                about=read_about(about) if about else About(),
             )
             with bar("writing audio") as listen:
                 release = release_verified(RunFolder(run), out, asked, listen)
@@ -116,6 +130,8 @@ def export(
         given = {
             "--name": name,
             "--split": split,
+            "--split-by": split_by,
+            "--about": about,
             "--allow-mixed-licenses": allow_mixed_licenses or None,
             "--seed": seed,
         }

@@ -55,7 +55,7 @@ def print_release(release: dict[str, Any], out: Path) -> None:
     shown.print("licences: " + ", ".join(f"{escape(name)} {n:,}" for name, n in release["licenses"].items()))
     if "splits" in release:
         said = ", ".join(f"{name} {size['got']:,}" for name, size in release["splits"].items())
-        shown.print(f"splits: {said}; no source, speaker, text or audio is in two of them (splits.json)")
+        shown.print(f"splits: {said}; no {' or '.join(release['split_by'])} is in two of them")
         for warning in release["split_warnings"]:
             shown.print(f"[yellow]{escape(warning)}[/yellow]")
     removed = ", ".join(f"{why.replace('_', ' ')} {n:,}" for why, n in release["removed"].items())

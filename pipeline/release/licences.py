@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from manifests.errors import EmotroveError
-
-UNKNOWN = "unknown"
+from manifests.publication import UNKNOWN_LICENSE
 
 
 class MixedLicenses(EmotroveError):
@@ -19,13 +18,15 @@ def check_licenses(licenses: Iterable[str | None], allow_mixed: bool) -> dict[st
     ------
     MixedLicenses : there is more than one, or a clip without one, and this was not allowed
     """
-    found = Counter(license or UNKNOWN for license in licenses)
+    found = Counter(license or UNKNOWN_LICENSE for license in licenses)
     counts = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
-    if allow_mixed or (len(counts) == 1 and UNKNOWN not in counts):
+    if allow_mixed or (len(counts) == 1 and UNKNOWN_LICENSE not in counts):
         return counts
-    said = ", ".join(f"{name} ({count:,} clips)" for name, count in counts.items() if name != UNKNOWN)
-    without = f"{counts[UNKNOWN]:,} of {found.total():,} clips state no licence" if UNKNOWN in counts else ""
-    several = f"the clips have several licences: {said}" if len(counts) - (UNKNOWN in counts) > 1 else ""
+    said = ", ".join(f"{name} ({count:,} clips)" for name, count in counts.items() if name != UNKNOWN_LICENSE)
+    without = (
+        f"{counts[UNKNOWN_LICENSE]:,} of {found.total():,} clips state no licence" if UNKNOWN_LICENSE in counts else ""
+    )
+    several = f"the clips have several licences: {said}" if len(counts) - (UNKNOWN_LICENSE in counts) > 1 else ""
     raise MixedLicenses(
         f"This release cannot be given one licence: {'; '.join(filter(None, (several, without)))}. Keep some sources out with "
         "--exclude, choose by --languages, or say that you want it so with --allow-mixed-licenses"

@@ -217,6 +217,8 @@ def test_options_that_do_not_go_together(run: RunFolder, tmp_path: Path) -> None
     assert done.exit_code == 2 and "--name and --seed can be given with --verified alone" in done.stderr
     done = cli("export", run, tmp_path / "a", "--verified", "--format", "parquet")
     assert done.exit_code == 2 and "--format is for machine labels" in done.stderr
+    done = cli("export", run, tmp_path / "a", "--verified", "--split-by", "source")
+    assert done.exit_code == 2 and "give --split too" in done.stderr
     assert not (tmp_path / "a").exists()
 
 
@@ -256,6 +258,18 @@ def test_a_split_that_cannot_be_had_is_warned_of(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "One group, that of u0, holds 10 of 10 rows" in done.stdout
     tables = sorted(path.name for path in (tmp_path / "out").glob("out.*"))
     assert tables == ["out.jsonl", "out.train.jsonl"], "a file without rows cannot be loaded"
+
+
+def test_what_keeps_clips_together_can_be_chosen(tmp_path: Path) -> None:
+    said = "Everybody reads this very sentence, because it is on the sheet of paper before them."
+    run = reviewed_run(tmp_path, [heard(f"u{n}", "sad", "sad", text=said) for n in range(10)])
+    curate_run(run)
+    assert cli("export", run, tmp_path / "a", "--verified", "--split", "50/0/50").exit_code == 0
+    assert len(lines(tmp_path / "a" / "a.train.jsonl")) == 10
+    keys = ("--split-by", "source,speaker,audio")
+    assert cli("export", run, tmp_path / "b", "--verified", "--split", "50/0/50", *keys).exit_code == 0
+    assert len(lines(tmp_path / "b" / "b.train.jsonl")) == 5
+    assert "No two splits share a source, speaker or audio" in (tmp_path / "b" / "README.md").read_text("utf-8")
 
 
 def test_a_split_that_is_none(run: RunFolder, tmp_path: Path) -> None:
