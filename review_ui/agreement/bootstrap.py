@@ -22,6 +22,7 @@ from review_ui.agreement.report import CONFIDENCE, Figure
 FEW_SOURCES = 20
 """Below this many, percentile intervals are noticeably too narrow; the figure says so."""
 _UNDEFINED_SHARE = 0.05  # of resamples; above it an interval over the others would be one of a choice of resamples
+_COMMON = 8  # sources that hold a content, for it to be drawn by a number of its own
 _DRAWS_AT_ONCE = 4_000_000  # numbers in memory: 32 MB
 
 
@@ -65,13 +66,29 @@ class Sources:
         n_items = self.contents.shape[1]
         if not len(self.multiplicity):
             return np.zeros((resamples, n_items), dtype=np.int64)
-        share = self.multiplicity / self.n
-        step = max(1, _DRAWS_AT_ONCE // len(share))
+        step = max(1, _DRAWS_AT_ONCE // len(self.multiplicity))
         drawn = [
-            (self.contents.T @ rng.multinomial(self.n, share, size=min(step, resamples - start)).T).T
+            (self.contents.T @ self._drawn(min(step, resamples - start), rng).T).T
             for start in range(0, resamples, step)
         ]
         return np.concatenate(drawn)
+
+    def _drawn(self, resamples: int, rng: np.random.Generator) -> Counts:
+        """(resamples, distinct contents) how often each content comes up."""
+        common = self.multiplicity >= _COMMON
+        rare = np.flatnonzero(~common)
+        rare_sources = int(self.multiplicity[rare].sum())
+        sizes = np.append(self.multiplicity[common], rare_sources)
+        found = rng.multinomial(self.n, sizes / self.n, size=resamples)
+        drawn = np.empty((resamples, len(self.multiplicity)), dtype=np.int64)
+        drawn[:, common] = found[:, :-1]
+        if rare_sources:
+            # Of contents that few sources hold, one draw for each source is faster than one for each content.
+            holder = np.repeat(np.arange(len(rare)), self.multiplicity[rare])
+            resample = np.repeat(np.arange(resamples), found[:, -1])
+            cell = resample * len(rare) + holder[rng.integers(rare_sources, size=len(resample))]
+            drawn[:, rare] = np.bincount(cell, minlength=resamples * len(rare)).reshape(resamples, len(rare))
+        return drawn
 
 
 def figure(value: float, resampled: Values, n_sources: int, undefined: str) -> Figure:

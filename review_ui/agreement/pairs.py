@@ -45,8 +45,9 @@ class Pairs:
     a: npt.NDArray[np.int64]  # position in CATEGORIES
     b: npt.NDArray[np.int64]
     source: npt.NDArray[np.int64]
-    person_a: npt.NDArray[np.object_]
-    person_b: npt.NDArray[np.object_]
+    people: tuple[str, ...]  # everybody, by name
+    person_a: npt.NDArray[np.int64]  # position in people
+    person_b: npt.NDArray[np.int64]
     arm: npt.NDArray[np.object_]
     language: npt.NDArray[np.object_]  # None: not given
     machine: npt.NDArray[np.object_]  # the consensus of the voters, None where there is none
@@ -62,18 +63,24 @@ class Pairs:
             table = db.sql(_PAIRS, params={"categories": list(CATEGORIES)}).to_arrow_table()
         columns: dict[str, Any] = {name: table[name].to_numpy() for name in ("a", "b", "source", "shown")} | {
             name: np.array(table[name].to_pylist(), dtype=object)
-            for name in ("person_a", "person_b", "arm", "language", "machine", "utterance_id")
+            for name in ("arm", "language", "machine", "utterance_id")
         }
+        people = tuple(sorted({*table["person_a"].to_pylist(), *table["person_b"].to_pylist()}))
+        position = {person: n for n, person in enumerate(people)}
+        for name in ("person_a", "person_b"):
+            columns[name] = np.array([position[person] for person in table[name].to_pylist()], dtype=np.int64)
         instants = table["answered_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
         days = instants // 86_400_000_000
         mondays = (days + 3) // 7 * 7 - 3  # 1970-01-01 was a Thursday
-        return cls(**columns, monday=mondays.astype("datetime64[D]"))
+        return cls(**columns, people=people, monday=mondays.astype("datetime64[D]"))
 
     def __len__(self) -> int:
         return len(self.a)
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Pairs":
-        return replace(self, **{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+        """The clips of the mask, (clips,); ``people`` stay all."""
+        arrays = (field.name for field in fields(self) if field.name != "people")
+        return replace(self, **{name: getattr(self, name)[mask] for name in arrays})
 
 
 def iso_week(monday: np.datetime64) -> str:

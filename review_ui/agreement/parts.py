@@ -53,11 +53,13 @@ def people_pairs(pairs: Pairs, resampling: Resampling) -> Iterator[Pair]:
     """Most clips first, then by name."""
     swapped = pairs.person_a > pairs.person_b
     first, second = np.where(swapped, pairs.b, pairs.a), np.where(swapped, pairs.a, pairs.b)
-    one, other = np.where(swapped, (pairs.person_b, pairs.person_a), (pairs.person_a, pairs.person_b))
-    counted = Counter(zip(one, other, strict=True))
-    for people in sorted(counted, key=lambda names: (-counted[names], names)):
-        theirs = (one == people[0]) & (other == people[1])
-        yield Pair(people, *_both_treatments(first[theirs], second[theirs], pairs.source[theirs], resampling))
+    one, other = np.minimum(pairs.person_a, pairs.person_b), np.maximum(pairs.person_a, pairs.person_b)
+    together = one * len(pairs.people) + other
+    found, clips = np.unique(together, return_counts=True)
+    for which in found[np.lexsort((found, -clips))]:  # people are by name already
+        theirs = together == which
+        names = pairs.people[which // len(pairs.people)], pairs.people[which % len(pairs.people)]
+        yield Pair(names, *_both_treatments(first[theirs], second[theirs], pairs.source[theirs], resampling))
 
 
 def weeks(pairs: Pairs, resampling: Resampling) -> Iterator[Week]:

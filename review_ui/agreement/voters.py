@@ -70,9 +70,9 @@ def voter_agreement(pairs: Pairs, votes: pa.Table, resampling: Resampling) -> tu
             (None, "all", agreed, pairs.a),
             (None, "control", agreed & (pairs.arm == "control"), pairs.a),
         ]
-        for expert in sorted({*pairs.person_a, *pairs.person_b}):
-            answer = np.where(pairs.person_a == expert, pairs.a, pairs.b)
-            theirs = ((pairs.person_a == expert) | (pairs.person_b == expert)) & (answer < len(EMOTIONS))
+        for person, expert in enumerate(pairs.people):
+            answer = np.where(pairs.person_a == person, pairs.a, pairs.b)
+            theirs = ((pairs.person_a == person) | (pairs.person_b == person)) & (answer < len(EMOTIONS))
             heard.append((expert, "all", voted & theirs, answer))
         for against, part, mask, answer in heard:
             tables = resampling.tables(answer[mask], said[mask], pairs.source[mask], len(VOTES))
