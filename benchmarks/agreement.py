@@ -33,7 +33,8 @@ def plain(first: Codes, second: Codes, source: Codes, resamples: int, chance: np
     clips = np.split(order, np.flatnonzero(np.diff(source[order])) + 1)
     found = []
     for _ in range(resamples):
-        drawn = np.concatenate([clips[n] for n in chance.integers(len(clips), size=len(clips))])
+        sources = chance.integers(len(clips), size=len(clips))
+        drawn = sources if len(clips) == len(source) else np.concatenate([clips[n] for n in sources])
         found.append(float(cohen_kappa_score(first[drawn], second[drawn])))
     return found
 
