@@ -14,7 +14,12 @@ from manifests.review import EXPERT_SLOTS, STATUSES
 from manifests.splits import Splits
 from pipeline.release.tables import DETAILED
 from pipeline.release.tally import nested, shortfall
-from review_ui.agreement.report import Coefficients, Report
+from review_ui.agreement import parts
+from review_ui.agreement.figures import Resampling
+from review_ui.agreement.pairs import Pairs
+from review_ui.agreement.report import Coefficients
+
+_RESAMPLES = 1000  # behind each interval, as in ``emotrove review agree``
 
 _MEASURES = {
     "raw": "raw agreement",
@@ -74,23 +79,22 @@ def figures(
     }
 
 
-def agreement_rows(report: Report) -> list[Agreement]:
-    """Of the clips that both experts answered, escapes being answers like any other: whole, by slice, emotion and language."""
-    return [
-        *(
-            row
-            for part in report.slices
-            if part.answers.n
-            for row in _of(_SLICES[part.name], part.answers, tuple(_MEASURES))
-        ),
-        *(
-            row
-            for one in report.slices[0].classes
-            if one.either
-            for row in _of(f"{one.name} against the rest", one.figures, ("alpha",))
-        ),
-        *(row for part in report.languages for row in _of(part.language or "?", part.answers, ("alpha",))),
-    ]
+def agreement_rows(answers: pa.Table) -> list[Agreement]:
+    """Of the clips that both experts answered, escapes being answers like any other: whole, by slice, emotion and language.
+
+    Parameters
+    ----------
+    answers : JUDGED
+    """
+    pairs, resampling = Pairs.of(answers), Resampling(_RESAMPLES, seed=0)
+    slices = list(parts.slices(pairs, resampling))
+    rows = [row for one in slices if one.answers.n for row in _of(_SLICES[one.name], one.answers, tuple(_MEASURES))]
+    for emotion in slices[0].classes:
+        if emotion.either:
+            rows += _of(f"{emotion.name} against the rest", emotion.figures, ("alpha",))
+    for spoken in parts.languages(pairs, resampling):
+        rows += _of(spoken.language or "?", spoken.answers, ("alpha",))
+    return rows
 
 
 def _of(part: str, found: Coefficients, measures: tuple[str, ...]) -> Iterator[Agreement]:

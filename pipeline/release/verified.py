@@ -30,7 +30,6 @@ from pipeline.release.licences import check_licenses
 from pipeline.release.people import pseudonyms
 from pipeline.release.provenance import provenance
 from pipeline.release.tables import write_detailed, write_json, write_tables
-from review_ui.agreement.measure import measure
 
 Release = dict[str, Any]
 """The content of ``release.json``: what a release holds and what it was made with."""
@@ -79,7 +78,8 @@ def release_verified(
     record = run.require()
     review = ReviewFolder(run)
     routes, curated, tasks = review.in_review(), review.curated(), review.tasks()
-    if not curated.equals(curate(routes, judged(routes, tasks, review.ledger()))):
+    given = judged(routes, tasks, review.ledger())
+    if not curated.equals(curate(routes, given)):
         raise RunFolderError(f"{run} has other answers than when it was curated. Do it again: emotrove curate {run}")
     lists = kept_out(run, wanted.exclude, wanted.takedown)
     choice = choose(
@@ -97,7 +97,7 @@ def release_verified(
     splits = assign(clips, ratios, wanted.seed, by=wanted.split_by) if ratios else None
     answers = curated["answers"].take(pc.index_in(clips["utterance_id"], curated["utterance_id"]))
     names = pseudonyms(answers, wanted.seed)
-    agreement = agreement_rows(measure(review))
+    agreement = agreement_rows(given)
     release = {
         "release_version": RELEASE_VERSION,
         "name": wanted.name,
