@@ -23,7 +23,7 @@ FEW_SOURCES = 20
 """Below this many, percentile intervals are noticeably too narrow; the figure says so."""
 _UNDEFINED_SHARE = 0.05  # of resamples; above it an interval over the others would be one of a choice of resamples
 _COMMON = 8  # sources that hold a content, for it to be drawn by a number of its own
-_DRAWS_AT_ONCE = 4_000_000  # numbers in memory: 32 MB
+_DRAWS_AT_ONCE = 4_000_000  # numbers in an array: 32 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class Sources:
         n_items = self.contents.shape[1]
         if not len(self.multiplicity):
             return np.zeros((resamples, n_items), dtype=np.int64)
-        step = max(1, _DRAWS_AT_ONCE // len(self.multiplicity))
+        rare_sources = int(self.multiplicity[self.multiplicity < _COMMON].sum())
+        step = max(1, _DRAWS_AT_ONCE // max(len(self.multiplicity), rare_sources))
         drawn = [
             (self.contents.T @ self._drawn(min(step, resamples - start), rng).T).T
             for start in range(0, resamples, step)

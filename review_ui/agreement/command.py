@@ -9,7 +9,7 @@ from manifests.command_line import JsonOption, RunArgument, clear_errors, print_
 
 def agree(
     run: RunArgument,
-    resamples: Annotated[int, typer.Option(min=100, max=100_000, help="Of the bootstrap behind each interval.")] = 1000,
+    resamples: Annotated[int, typer.Option(min=100, max=10_000, help="Of the bootstrap behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap. The same seed gives the same intervals.")] = 0,
     json: JsonOption = False,
 ) -> None:

@@ -41,9 +41,11 @@ def test_a_source_is_drawn_whole() -> None:
 
 
 def test_draws_are_distributed_as_one_by_one() -> None:
-    """Against the plain bootstrap: draw source after source."""
+    """Against the plain bootstrap: draw source after source. Some contents are rare, and one is that of twenty sources."""
     chance = np.random.default_rng(1)
     found = [(int(source), int(chance.integers(4))) for source in chance.integers(12, size=60)]
+    found += [(source, 2) for source in range(12, 32)]
+    assert sorted(sources_of(found).multiplicity)[-1] == 20 > sources_of(found).multiplicity[0]
     ours = sources_of(found).resampled(20_000, np.random.default_rng(2))
     names = sorted({source for source, _ in found})
     held = np.array([[sum(s == name and i == k for s, i in found) for k in range(4)] for name in names])
