@@ -225,7 +225,7 @@ def _write(
     (count,) = db.execute("SELECT count(*) FROM chosen").fetchall()[0]
     (number,) = db.execute("SELECT coalesce(max(round) + 1, 0) FROM decided").fetchall()[0]
     if count:
-        db.execute("CREATE TABLE places AS SELECT shard, position FROM chosen JOIN scored USING (rid)")
+        db.execute("CREATE TEMP TABLE places AS SELECT shard, position FROM chosen JOIN scored USING (rid)")
         load_audio(db, run, "places")
         (complete,) = db.execute("SELECT count(*) FROM audio").fetchall()[0]
         if complete != count or lease.lost:

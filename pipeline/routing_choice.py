@@ -9,7 +9,7 @@ import pyarrow as pa
 from manifests.emotions import CLASSES
 from manifests.text_key import text_key_sql
 from pipeline.routing_policies import Policy
-from pipeline.selection import select
+from pipeline.selection import look_at_best, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def load_strata(db: duckdb.DuckDBPyConnection, policy: Policy, per_class: int, l
     db.register("pairs", strata)
     db.execute(
         """
-        CREATE TABLE strata AS
+        CREATE TEMP TABLE strata AS
         SELECT pairs.*, coalesce(taken, 0) AS taken, greatest($per_class - coalesce(taken, 0), 0) AS room,
             n / sum(n) OVER (PARTITION BY pairs.language) AS share
         FROM pairs
@@ -88,13 +88,13 @@ def choose(
     db.execute(
         """
         CREATE TABLE candidates AS
-        SELECT rid, class, priority, tie, utterance_id, source_id, text,
-            row_number() OVER (PARTITION BY class ORDER BY priority DESC NULLS LAST, tie, utterance_id) AS nth
+        SELECT rid, class, row_number() OVER (PARTITION BY class ORDER BY priority DESC NULLS LAST, tie, utterance_id) AS nth
         FROM scored JOIN strata USING (class) ANTI JOIN kept USING (rid) ANTI JOIN gold USING (utterance_id)
         WHERE state IS NULL AND room > 0
         """
     )
     counts = dict(db.execute("SELECT arm, count(*) FROM decided WHERE decision = 'review' GROUP BY arm").fetchall())
+    look_at_best(db)
     drawn = 0
     while True:
         available = _draw(db, drawn)
@@ -118,7 +118,7 @@ def _keep_for_control(db: duckdb.DuckDBPyConnection, control: float) -> None:
     (count,) = db.execute(f"SELECT count(*) FROM utterances WHERE {in_scope}").fetchall()[0]
     db.execute(
         f"""
-        CREATE TABLE kept AS SELECT rowid AS rid FROM utterances WHERE state IS NULL AND draw <= (
+        CREATE TEMP TABLE kept AS SELECT rowid AS rid FROM utterances WHERE state IS NULL AND draw <= (
             SELECT max(draw) FROM (SELECT draw FROM utterances WHERE {in_scope} ORDER BY draw LIMIT $n))
         """,
         {"n": round(control * count)},
@@ -162,7 +162,7 @@ def _take_gold(db: duckdb.DuckDBPyConnection, count: int) -> int:
 def _decide(db: duckdb.DuckDBPyConnection, accept_above: float | None) -> None:
     db.execute(
         """
-        CREATE TABLE chosen AS
+        CREATE TEMP TABLE chosen AS
         SELECT rid, 'review' AS decision, 'control' AS reason, 'control' AS arm, NULL::VARCHAR AS gold_emotion FROM drawn
         UNION ALL SELECT rid, 'review', 'selected', 'selected', NULL FROM picked
         UNION ALL SELECT rid, 'review', 'gold', 'gold', emotion FROM known

@@ -26,12 +26,12 @@ def load_gold(db: duckdb.DuckDBPyConnection, run: RunFolder, path: Path | None) 
     InputError : the file cannot be read, or an id is no utterance of the run
     """
     if path is None:
-        db.execute("CREATE TABLE gold (utterance_id VARCHAR, emotion VARCHAR)")
+        db.execute("CREATE TEMP TABLE gold (utterance_id VARCHAR, emotion VARCHAR)")
         return ["There are no gold items: give known answers with --gold FILE.jsonl"]
     known, other_classes = read_truth(path)
     listed = pa.table({"utterance_id": list(known), "emotion": [str(emotion) for emotion in known.values()]})
     db.register("gold_list", listed.cast(pa.schema([("utterance_id", pa.string()), ("emotion", pa.string())])))
-    db.execute("CREATE TABLE gold AS SELECT * FROM gold_list SEMI JOIN utterances USING (utterance_id)")
+    db.execute("CREATE TEMP TABLE gold AS SELECT * FROM gold_list SEMI JOIN utterances USING (utterance_id)")
     notes = _not_labelled(db, run, path)
     if other_classes:
         names = ", ".join(f"{name} {count}" for name, count in sorted(other_classes.items()))

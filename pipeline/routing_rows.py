@@ -25,6 +25,9 @@ MEMORY_LIMIT = "1GB"
 THREADS = 8  # at most: each needs its own buffers, and more would not fit into the memory
 _FILES_AT_ONCE = 512
 
+_CHANCE = "md5_number($salt || utterance_id)"
+"""128 bits that only the seed and the id determine: two numbers for one MD5, which is the same in every version of DuckDB."""
+
 Listener = Callable[[int, int | None], None]
 """Called with the number of files read and the number in all."""
 
@@ -40,12 +43,16 @@ def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
         yield db
 
 
+def _draw(chance: str) -> str:
+    return f"({chance} >> 64)::UBIGINT"
+
+
 def load_decided(db: duckdb.DuckDBPyConnection, review: ReviewFolder, seed: int) -> None:
     """Make the table ``decided``; ``draw`` is that of ``load_utterances``."""
     db.register("decided_files", review.decided())
     db.execute(
         "CREATE TABLE decided AS SELECT utterance_id, decision, arm, language, emotion, gold_emotion, source_id, text_key, "
-        "round, md5_number_lower($salt || utterance_id) AS draw FROM decided_files",
+        f"round, {_draw(_CHANCE)} AS draw FROM decided_files",
         {"salt": f"{seed}:"},
     )
     db.unregister("decided_files")
@@ -62,9 +69,8 @@ def load_utterances(
 ) -> None:
     """Make the table ``utterances`` of the labelled rows, those left out whose id an earlier shard has used.
 
-    ``state`` is ``decided``, ``excluded``, ``other_language`` or null. ``draw`` and ``tie`` are two numbers in [0, 2^64) that
-    only the seed and the id determine, as chance would: MD5 gives the same in every version of DuckDB. A score that is not a
-    finite number is null, because DuckDB holds NaN for greater than all numbers.
+    ``state`` is ``decided``, ``excluded``, ``other_language`` or null. ``draw`` and ``tie`` are two numbers in [0, 2^64), as
+    chance would give them. A score that is not a finite number is null, because DuckDB holds NaN for greater than all numbers.
 
     Raises
     ------
@@ -85,11 +91,11 @@ def load_utterances(
             CASE WHEN isfinite(consensus.agreement) THEN consensus.agreement END AS agreement,
             consensus.n_votes AS n_votes,
             CASE WHEN trim(text) != '' THEN text ELSE transcript.text END AS text,
-            md5_number_lower($salt || utterance_id) AS draw, md5_number_upper($salt || utterance_id) AS tie,
+            {_draw("chance")} AS draw, (chance & {2**64 - 1}::UHUGEINT)::UBIGINT AS tie,
             CASE WHEN utterance_id IN (SELECT utterance_id FROM decided) THEN 'decided'
                  WHEN {excluded} IS NOT NULL THEN 'excluded'
                  WHEN {other} THEN 'other_language' END AS state
-        FROM labels ANTI JOIN duplicates USING (shard, position)
+        FROM (SELECT *, {_CHANCE} AS chance FROM labels) ANTI JOIN duplicates USING (shard, position)
     """
     # In a few large batches rather than at once, so that there is progress to show.
     size = max(_FILES_AT_ONCE, math.ceil(len(names) / 20))
@@ -122,7 +128,7 @@ def load_audio(db: duckdb.DuckDBPyConnection, run: RunFolder, places: str) -> No
     ).fetchall()
     _register_labels(db, run, [name for (name,) in found])
     db.execute(
-        "CREATE TABLE audio AS SELECT shard, position, audio_uri, audio_format, audio_sha256 "
+        "CREATE TEMP TABLE audio AS SELECT shard, position, audio_uri, audio_format, audio_sha256 "
         f"FROM labels SEMI JOIN {places} USING (shard, position)"
     )
 

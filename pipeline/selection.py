@@ -10,48 +10,74 @@ import duckdb
 
 from manifests.text_key import text_key_sql
 
+LOOK = 64
+"""How far to look for a clip at first, besides four times the room of its class."""
+
 _ORDER = "priority DESC NULLS LAST, tie, utterance_id"
+
+
+def look_at_best(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables ``reach`` and ``front``: the best candidates of each class, a few times as many as there is room for.
+
+    A candidate behind the last one that is taken of a full class plays no part, so most need not be looked at.
+
+    Parameters
+    ----------
+    db : with the tables
+        ``candidates`` (``rid, class, nth``), ``nth`` the rank in the class from 1, by priority, tie and id;
+        ``scored`` (``rid, priority, tie, utterance_id, source_id, text``);
+        ``strata`` (``class, room``), how many may be taken of each
+    """
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE reach AS SELECT class, 4 * room + $look AS reach FROM strata WHERE room > 0",
+        {"look": LOOK},
+    )
+    _make_front(db)
 
 
 def select(db: duckdb.DuckDBPyConnection, *, per_source: int, per_text: int) -> None:
     """Make the tables ``picked`` (``rid, class, source_id, text_key``) and ``passed_over`` (``rid, reason``).
 
-    Only the best candidates of a class are looked at, and more of them where they do not fill it, because a candidate behind
-    the last one taken of a full class plays no part. A clip without a source or a text is limited by neither.
+    A clip without a source or a text is limited by neither.
 
     Parameters
     ----------
-    db : with the tables
-        ``candidates`` (``rid, class, nth, priority, tie, utterance_id, source_id, text``), ``nth`` the rank in the class from 1;
-        ``strata`` (``class, room``), how many may be taken of each;
+    db : after ``look_at_best``, and with the tables
         ``occupied`` (``source_id, text_key``), a row for each clip that already counts against the limits;
         ``drawn`` (``rid``), candidates that are none any more
     """
-    db.execute("CREATE OR REPLACE TEMP TABLE reach AS SELECT class, 4 * room + 64 AS reach FROM strata WHERE room > 0")
     while True:
         _pick(db, per_source, per_text)
         # Where the best did not fill a class, look further; a class that has no more is short.
-        short = db.execute(
+        db.execute(
             """
             CREATE OR REPLACE TEMP TABLE short AS
             SELECT class FROM reach JOIN strata USING (class)
-            LEFT JOIN (SELECT class, count(*) AS n FROM picked GROUP BY class) AS taken USING (class)
-            LEFT JOIN (SELECT class, max(nth) AS last FROM candidates GROUP BY class) AS all_of USING (class)
-            WHERE coalesce(n, 0) < room AND coalesce(last, 0) > reach;
-            UPDATE reach SET reach = 8 * reach WHERE class IN (SELECT class FROM short);
-            SELECT count(*) FROM short
+            JOIN (SELECT class, max(nth) AS last FROM candidates GROUP BY class) USING (class)
+            LEFT JOIN (SELECT class, count(*) AS n FROM picked GROUP BY class) USING (class)
+            WHERE coalesce(n, 0) < room AND last > reach;
+            UPDATE reach SET reach = 8 * reach WHERE class IN (SELECT class FROM short)
             """
-        ).fetchall()
-        if short[0][0] == 0:
+        )
+        if not db.execute("SELECT 1 FROM short").fetchall():
             return
+        _make_front(db)
+
+
+def _make_front(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE front AS
+        SELECT rid, candidates.class, priority, tie, utterance_id, source_id, {text_key_sql("text")} AS text_key
+        FROM candidates JOIN reach USING (class) JOIN scored USING (rid) WHERE candidates.nth <= reach
+        """
+    )
 
 
 def _pick(db: duckdb.DuckDBPyConnection, per_source: int, per_text: int) -> None:
     db.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE waiting AS
-        SELECT rid, class, priority, tie, utterance_id, source_id, {text_key_sql("text")} AS text_key
-        FROM candidates JOIN reach USING (class) ANTI JOIN drawn USING (rid) WHERE nth <= reach;
+        """
+        CREATE OR REPLACE TEMP TABLE waiting AS SELECT * FROM front ANTI JOIN drawn USING (rid);
         CREATE OR REPLACE TEMP TABLE picked AS SELECT rid, class, source_id, text_key FROM waiting LIMIT 0;
         CREATE OR REPLACE TEMP TABLE passed_over (rid BIGINT, reason VARCHAR)
         """
