@@ -188,8 +188,9 @@ def _gold(share: Share) -> str:
 
 
 def _bare(value: float) -> str:
-    """Two decimals without the zero before the point."""
-    return _two_decimals(value).replace("0.", ".", 1)
+    """Two decimals without the zero before the point, and a bare 1, so that four figures fit beside each other."""
+    text = _two_decimals(value)
+    return text.removesuffix(".00") if abs(float(text)) == 1 else text.replace("0.", ".", 1)
 
 
 def _two_decimals(value: float) -> str:
