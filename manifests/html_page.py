@@ -108,9 +108,9 @@ def section(title: str, body: str, anchor: str | None = None) -> str:
     return f"<section{named}><h2>{escape(title)}</h2>{body}</section>"
 
 
-def card(value: object, name: str, beside: str = "") -> str:
-    """A figure to be seen at once: what it is stands below it."""
-    return f'<div class="card"><b>{escape(value)}</b><span>{escape(name)} <i>{escape(beside)}</i></span></div>'
+def card(value: object, name: str, beside: str = "", kind: str = "") -> str:
+    """A figure to be seen at once: what it is stands below it; ``kind`` is a class for the CSS."""
+    return f'<div class="card {escape(kind)}"><b>{escape(value)}</b><span>{escape(name)} <i>{escape(beside)}</i></span></div>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
