@@ -25,6 +25,7 @@ class About(BaseModel):
     citation: str | None = None
     url: str | None = None
     contact: str | None = None
+    license: str | None = None  # of the clips whose input states none, as the JSON of Emilia does not
 
     def publication(self, name: str, licenses: Mapping[str, int], languages: Iterable[str]) -> Publication:
         """With what emotrove knows of the release.

@@ -28,6 +28,7 @@ def check_licenses(licenses: Iterable[str | None], allow_mixed: bool) -> dict[st
     )
     several = f"the clips have several licences: {said}" if len(counts) - (UNKNOWN_LICENSE in counts) > 1 else ""
     raise MixedLicenses(
-        f"This release cannot be given one licence: {'; '.join(filter(None, (several, without)))}. Keep some sources out with "
-        "--exclude, choose by --languages, or say that you want it so with --allow-mixed-licenses"
+        f"This release cannot be given one licence: {'; '.join(filter(None, (several, without)))}. State that of clips "
+        "without one in the file of --about (license: …), keep sources out with --exclude, or say that you want it so with "
+        "--allow-mixed-licenses"
     )

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.answers import judged
@@ -22,7 +23,7 @@ from manifests.run_folder import RunFolder
 from manifests.splits import assign, parse_ratios
 from pipeline.release.about import About
 from pipeline.release.audio import Listener, write_wavs
-from pipeline.release.choice import Choice, choose, whole_rows
+from pipeline.release.choice import choose, whole_rows
 from pipeline.release.figures import agreement_rows, card_contents, figures, split_figures
 from pipeline.release.folder import new_folder, write_checksums
 from pipeline.release.kept_out import kept_out
@@ -92,7 +93,8 @@ def release_verified(
         seed=wanted.seed,
     )
     clips = choice.clips
-    licenses = check_licenses(clips["license"].to_pylist(), wanted.allow_mixed_licenses)
+    stated = [license or wanted.about.license for license in clips["license"].to_pylist()]
+    licenses = check_licenses(stated, wanted.allow_mixed_licenses)
     about = wanted.about.publication(wanted.name, licenses, dict.fromkeys(clips["language"].to_pylist()))
     splits = assign(clips, ratios, wanted.seed, by=wanted.split_by) if ratios else None
     answers = curated["answers"].take(pc.index_in(clips["utterance_id"], curated["utterance_id"]))
@@ -115,7 +117,7 @@ def release_verified(
         "annotators": record["annotators"],
     }
     with new_folder(out) as folder:
-        _write_audio(folder, run, record, choice, listener)
+        _write_audio(folder, run, record, clips, wanted.about.license, listener)
         files = write_tables(folder, wanted.name, clips, splits)
         write_detailed(folder, clips, answers, names)
         if splits:
@@ -128,10 +130,14 @@ def release_verified(
     return release
 
 
-def _write_audio(folder: Path, run: RunFolder, record: dict[str, Any], choice: Choice, listener: Listener) -> None:
-    """``wav/`` and ``provenance.jsonl``."""
+def _write_audio(
+    folder: Path, run: RunFolder, record: dict[str, Any], clips: pa.Table, license: str | None, listener: Listener
+) -> None:
+    """``wav/`` and ``provenance.jsonl``. ``license`` is that of clips whose input states none."""
     with (folder / "provenance.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
-        for row in write_wavs(folder, whole_rows(run, choice.clips), listener):
+        for row in write_wavs(folder, whole_rows(run, clips), listener):
+            if not (row["license"] or "").strip():
+                row["license"] = license
             label = {"verified": True, **{key: row["label"][key] for key in ("emotion", "status", "arm", "policy")}}
             # The shard and the place in it; where the shard lay is of no use to others, and may name people.
             audio = {"audio": row["audio_uri"].rsplit("/", 1)[-1]}

@@ -13,7 +13,7 @@ def test_one_known_licence() -> None:
     ("licenses", "message"),
     [
         (["CC BY 4.0", "CC BY-NC 4.0", "CC BY 4.0"], r"several licences: CC BY 4.0 \(2 clips\), CC BY-NC 4.0 \(1 clip"),
-        (["CC BY 4.0", None], "given one licence: 1 of 2 clips state no licence. Keep"),
+        (["CC BY 4.0", None], "given one licence: 1 of 2 clips state no licence. State"),
         ([None, None], "2 of 2 clips state no licence"),
         (["a", "b", None], r"several licences: a \(1 clips\), b \(1 clips\); 1 of 3 clips state no licence"),
     ],

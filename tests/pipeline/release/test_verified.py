@@ -16,6 +16,7 @@ from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder, encode_parquet
 from pipeline.curation import curate_run
 from pipeline.decode import decode_row
+from pipeline.release.about import About
 from pipeline.release.licences import MixedLicenses
 from pipeline.release.verified import Wanted, release_verified
 from tests.pipeline.command import cli
@@ -138,11 +139,21 @@ def test_licences_are_refused_unless_asked_for(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     release = release_verified(run, tmp_path / "out", Wanted("emo", allow_mixed_licenses=True))
     assert release["licenses"] == {"CC BY 4.0": 1, "CC BY-NC 4.0": 1, "unknown": 1}
-    assert [row["license"] for row in lines(tmp_path / "out" / "provenance.jsonl")] == [
-        "CC BY 4.0",
-        "CC BY-NC 4.0",
-        " ",
-    ]
+    found = [row["license"] for row in lines(tmp_path / "out" / "provenance.jsonl")]
+    assert found == ["CC BY 4.0", "CC BY-NC 4.0", None]
+
+
+def test_the_makers_may_state_the_licence_of_clips_without_one(tmp_path: Path) -> None:
+    clips = [heard("a", "sad", "sad", license=None), heard("b", "sad", "sad", license=" ")]
+    run = reviewed_run(tmp_path, clips)
+    curate_run(run)
+    release = release_verified(run, tmp_path / "out", Wanted("emo", about=About(license="CC BY-NC 4.0")))
+    assert release["licenses"] == {"CC BY-NC 4.0": 2}
+    assert [row["license"] for row in lines(tmp_path / "out" / "provenance.jsonl")] == ["CC BY-NC 4.0"] * 2
+    run = reviewed_run(tmp_path / "other", [*clips, heard("c", "sad", "sad", license="CC BY 4.0")])
+    curate_run(run)
+    with pytest.raises(MixedLicenses, match=r"CC BY-NC 4.0 \(2 clips\), CC BY 4.0 \(1 clips\)"):
+        release_verified(run, tmp_path / "both", Wanted("emo", about=About(license="CC BY-NC 4.0")))
 
 
 def test_answers_that_came_after_curating(run: RunFolder, tmp_path: Path) -> None:
