@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from manifests.errors import InputError
+from manifests.errors import InputError, RunFolderError, StorageError
 from manifests.exclusion import Exclusion, exclusion_reason_sql
 from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder
@@ -34,13 +34,27 @@ Listener = Callable[[int, int | None], None]
 
 @contextmanager
 def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB database in a temporary folder, in bounded memory, that is removed in the end."""
-    with tempfile.TemporaryDirectory(prefix="emotrove-") as folder, duckdb.connect(f"{folder}/routing.duckdb") as db:
-        db.execute("SET memory_limit = ?", [MEMORY_LIMIT])
-        db.execute("SET threads = ?", [min(THREADS, os.cpu_count() or 1)])
-        db.execute("SET temp_directory = ?", [folder])
-        db.execute("SET preserve_insertion_order = false")
-        yield db
+    """A DuckDB database in a temporary folder, in bounded memory, that is removed in the end.
+
+    Raises
+    ------
+    StorageError : the temporary folder has no room for it
+    """
+    with tempfile.TemporaryDirectory(prefix="emotrove-") as folder:
+        try:
+            with duckdb.connect(f"{folder}/routing.duckdb") as db:
+                db.execute("SET memory_limit = ?", [MEMORY_LIMIT])
+                db.execute("SET threads = ?", [min(THREADS, os.cpu_count() or 1)])
+                db.execute("SET temp_directory = ?", [folder])
+                db.execute("SET preserve_insertion_order = false")
+                yield db
+        except duckdb.Error as error:
+            if folder not in str(error) and not isinstance(error, duckdb.OutOfMemoryException):
+                raise
+            raise StorageError(
+                f"There is not enough room for temporary files in {tempfile.gettempdir()}: {error}. "
+                "Free some space, or set TMPDIR to a folder on a larger disk (about 200 bytes for each utterance)"
+            ) from error
 
 
 def _draw(chance: str) -> str:
@@ -48,13 +62,23 @@ def _draw(chance: str) -> str:
 
 
 def load_decided(db: duckdb.DuckDBPyConnection, review: ReviewFolder, seed: int) -> None:
-    """Make the table ``decided``; ``draw`` is that of ``load_utterances``."""
+    """Make the table ``decided``; ``draw`` is that of ``load_utterances``.
+
+    Raises
+    ------
+    RunFolderError : a file of decisions is damaged
+    """
     db.register("decided_files", review.decided())
-    db.execute(
-        "CREATE TABLE decided AS SELECT utterance_id, decision, arm, language, emotion, gold_emotion, source_id, text_key, "
-        f"round, {_draw(_CHANCE)} AS draw FROM decided_files",
-        {"salt": f"{seed}:"},
-    )
+    try:
+        db.execute(
+            "CREATE TABLE decided AS SELECT utterance_id, decision, arm, language, emotion, gold_emotion, source_id, "
+            f"text_key, round, {_draw(_CHANCE)} AS draw FROM decided_files",
+            {"salt": f"{seed}:"},
+        )
+    except duckdb.InvalidInputException as error:  # what DuckDB makes of an error of Arrow
+        raise RunFolderError(
+            f"A file of {review.store.path('routes')} cannot be read: {error}. Put it back from a copy"
+        ) from error
     db.unregister("decided_files")
 
 

@@ -173,3 +173,31 @@ def test_create_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not store.create("lease.json", b"yours")
     assert store.read_bytes("lease.json") == b"mine"
     assert os.listdir(tmp_path) == ["lease.json"]
+
+
+def test_a_stream_is_there_whole_or_not_at_all(store: Store) -> None:
+    with store.writing("a/b") as path:
+        path.write_bytes(b"one")
+        assert not store.exists("a/b")
+    assert store.read_bytes("a/b") == b"one"
+    with pytest.raises(ZeroDivisionError), store.writing("a/b") as path:
+        path.write_bytes(b"half")
+        _ = 1 / 0
+    assert store.read_bytes("a/b") == b"one" and store.list("a") == ["a/b"]
+    with pytest.raises(FileExistsError), store.writing("a/b", new=True) as path:
+        path.write_bytes(b"two")
+    with store.writing("a/c", new=True) as path:
+        path.write_bytes(b"new")
+    with store.writing("a/b") as path:
+        path.write_bytes(b"three")
+    assert [store.read_bytes(name) for name in store.list("a")] == [b"three", b"new"]
+
+
+def test_a_stream_to_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
+    store = Store(str(small_disk))
+    store.write_bytes("a", b"old")
+    full = pytest.raises(StorageError, match=f"Could not write {small_disk}/a: .* The disk is full")
+    with full, store.writing("a") as path, path.open("wb") as file:
+        file.write(bytes(400_000))
+        file.flush()
+    assert store.read_bytes("a") == b"old" and sorted(os.listdir(small_disk)) == ["a"]

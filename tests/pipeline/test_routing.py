@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.emotions import CLASSES
-from manifests.errors import EmotroveError, InputError, RunFolderError, RunLocked
+from manifests.errors import EmotroveError, InputError, RunFolderError, RunLocked, StorageError
 from manifests.lease import Lease
 from manifests.review import ROUTES
 from manifests.review_folder import HELD, ReviewFolder
@@ -563,5 +564,25 @@ def test_what_cannot_be_routed(tmp_path: Path) -> None:
     route(run, RoutingOptions(per_class=2))
     path = tmp_path / "run2" / "routes" / "decided-000000.parquet"
     os.truncate(path, 100)
-    with pytest.raises(RunFolderError, match="routes cannot be read"):
-        ReviewFolder(run).in_review()
+    for reading in (ReviewFolder(run).in_review, lambda: route(run, RoutingOptions())):
+        with pytest.raises(RunFolderError, match="routes cannot be read: .*decided-000000.parquet.*from a copy"):
+            reading()
+
+
+def test_full_disks(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(tmp_path / "run", many(1000, text="a " * 200))
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(small_disk))
+        with pytest.raises(StorageError, match=f"not enough room for temporary files in {small_disk}.*set TMPDIR"):
+            route(run, RoutingOptions())
+    assert not list(small_disk.iterdir()) and run.store.list("routes") == []
+    route(run, RoutingOptions(per_class=2))
+    before = decided(run), held(run)
+    shutil.move(tmp_path / "run" / "routes", small_disk / "routes")
+    (tmp_path / "run" / "routes").symlink_to(small_disk / "routes")
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
+        while True:
+            ballast.write(bytes(1000))
+    with pytest.raises(StorageError, match="The disk is full"):
+        route(run, RoutingOptions(per_class=2))
+    assert (decided(run), held(run)) == before
