@@ -130,6 +130,7 @@ class Store:
                 errno.EACCES: "Check the permissions",
                 errno.EPERM: "Check the permissions",
                 errno.EROFS: "The file system is read-only",
+                errno.ENOTDIR: "A part of the path is a file: give another path",
             }.get(error.errno or 0, "Check that the store can be reached")
             raise StorageError(
                 f"Could not {doing} {self.path(name)}: {error.strerror or error}. {remedy} and run the command again."
@@ -199,7 +200,7 @@ class Store:
         with self._explained("create", name):
             if self.is_local:
                 path = self._local(name)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(path.parent)
                 aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
                 try:
                     _write_synced(aside, data)
@@ -246,7 +247,7 @@ class Store:
             return
         with self._explained("write", name):
             path = self._local(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             aside = path.with_name(f"{_TEMPORARY}{path.name}")
             try:
                 yield aside
@@ -317,8 +318,15 @@ class Store:
         self.delete(probe)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # means something else where it is raised for the name that is written
+        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder)) from None
+
+
 def _write_aside(path: Path, data: bytes, sync: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         if sync:

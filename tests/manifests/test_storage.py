@@ -46,6 +46,18 @@ def test_list_names_the_files_of_one_folder(store: Store) -> None:
     assert store.list("a") == ["a/2"]
 
 
+def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    store = Store(str(tmp_path / "run"))
+    refused = "run/a: is a file, not a folder. A part of the path is a file: give another path"
+    with pytest.raises(StorageError, match=refused):
+        store.write_bytes("a", b"x")
+    with pytest.raises(StorageError, match=refused):
+        store.create("a", b"x")
+    with pytest.raises(StorageError, match=refused), store.writing("a"):
+        pytest.fail("there is nothing to write to")
+
+
 def test_create_writes_once(store: Store) -> None:
     assert store.create("lease", b"first")
     assert not store.create("lease", b"second")
