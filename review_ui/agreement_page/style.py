@@ -43,11 +43,18 @@ sup { line-height: 0; }
 .heat th, .heat td { text-align: center; padding: .25rem .15rem; border: 1px solid #fff; min-width: 0; font-size: .82rem; }
 .heat th { font-weight: normal; font-size: .75rem; line-height: 1.2; }
 .heat tbody th { vertical-align: top; }
-.heat th:first-child, .heat td:first-child { width: 6.2rem; text-align: right; padding-right: .5rem; }
+.heat thead th { padding: .25rem 0; }
+.heat th:first-child, .heat td:first-child { width: 5rem; text-align: right; padding-right: .5rem; }
+.heat th:last-child { width: 3rem; }
 .heat td b { display: block; font-weight: 600; }
 .heat td.same { outline: 2px solid #1c1c1c; outline-offset: -3px; }
 .heat td.nothing { color: #767676; }
-@media (max-width: 56rem) { .wide table { font-size: .78rem; } td.n, th.n { padding-right: .9rem; } }
+@media (max-width: 56rem) {
+  .wide table { font-size: .78rem; }
+  td.n, th.n { padding-right: .9rem; }
+  .heat th { font-size: .7rem; }
+  .heat .beside { font-size: 1em; }
+}
 @page { size: A4; margin: 14mm 13mm; }
 @media print {
   body { color: #000; }
