@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy" / "README.md"]
+PAGES = [ROOT / "README.md", *(page for room in ("docs", "deploy") for page in sorted((ROOT / room).glob("*.md")))]
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -79,3 +79,11 @@ def test_help_answers_without_heavy_imports() -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_flag_of_an_answer_is_documented() -> None:
+    from manifests.review import FLAGS, STATUSES
+
+    text = (ROOT / "docs" / "review.md").read_text("utf-8")
+    for name in (*FLAGS, *STATUSES):
+        assert f"| `{name}` |" in text, f"docs/review.md lacks {name}"

@@ -7,8 +7,11 @@ from review_ui.screen_words import Screen
 
 
 def instruction(slot: Slot, screen: Screen) -> str:
-    """The instruction of a project as HTML, in the language of its screen."""
+    """The instruction of a project as HTML, in the language of its screen.
+
+    Label Studio takes the margins of paragraphs away, so that empty lines part them.
+    """
     name = "adjudication" if slot == ADJUDICATION else "expert"
     languages = ("en", "zh") if screen == "both" else (screen,)
     texts = (files(__package__).joinpath(f"{name}.{language}.html").read_text("utf-8") for language in languages)
-    return "<hr>\n".join(texts)
+    return "<br><hr><br>\n".join(texts)
