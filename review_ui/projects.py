@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from manifests.errors import ConfigError
-from manifests.lease import Lease
 from manifests.review import ADJUDICATION, SLOTS, Slot
 from manifests.review_folder import ReviewFolder
-from manifests.storage import Store
 from review_ui.clip_storage import clips_in, connect
 from review_ui.config_change import server_config_changed
+from review_ui.exclusive import exclusive
 from review_ui.guidelines import instruction
 from review_ui.screen_words import Screen
 from review_ui.server import ONCE, LabelStudioServer, NotOnServer, ReviewServerError
@@ -72,7 +71,7 @@ def init(
     ReviewServerError : a server cannot be used, or somebody has changed a project there
     """
     review.run.require()
-    with Lease(Store(review.store.path("review"))):
+    with exclusive(review):
         settings = _settings(review, wanted)
         urls = _urls(settings, wanted)
         servers = {slot: LabelStudioServer.from_environment(urls[slot], slot) for slot in SLOTS}
