@@ -3,27 +3,26 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from manifests.errors import JobStopped, RunLocked
 from manifests.lease import Lease
 from manifests.review_folder import ReviewFolder
 from manifests.storage import Store
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S = 10.0
 """A pull that watches holds the review for moments only, so another command waits for a moment."""
 
 
 @contextmanager
-def exclusive(review: ReviewFolder, patience_s: float = PATIENCE_S) -> Iterator[Lease]:
+def exclusive(review: ReviewFolder) -> Iterator[Lease]:
     """Hold the review of a run; pushing, pulling and adjudicating exclude each other.
 
     Raises
     ------
-    RunLocked : another command holds it, and went on holding it for ``patience_s``
+    RunLocked : another command holds it, and went on holding it for ``PATIENCE_S``
     """
     lease = Lease(Store(f"{review.store.root.rstrip('/')}/review"))
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             lease.acquire()

@@ -1,5 +1,6 @@
 """The labelling screen: its label config, what a task gives to it, and what its answers say."""
 
+import functools
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -222,8 +223,7 @@ def validate_task(data: Mapping[str, Any], config: str) -> None:
     InputError : with the utterance and the field
     """
     where = f"The task of utterance {data.get(UTTERANCE_FIELD)!r}"
-    wanted = {name for tag in ET.fromstring(config).iter() for name in _REFERENCE.findall(tag.get("value", ""))}
-    wanted.add(UTTERANCE_FIELD)
+    wanted = _fields(config)
     if lacking := sorted(wanted - set(data)):
         raise InputError(f"{where} lacks {', '.join(lacking)}, which the label config of its project shows")
     if extra := sorted(set(data) - wanted):
@@ -233,6 +233,13 @@ def validate_task(data: Mapping[str, Any], config: str) -> None:
             raise InputError(f"{where} has {name} = {value!r}, which is not text that can be shown")
     if not _CLIP_URL.fullmatch(data["audio"]):
         raise InputError(f"{where} has audio = {data['audio']!r}, which Label Studio cannot fetch")
+
+
+@functools.lru_cache(maxsize=8)
+def _fields(config: str) -> frozenset[str]:
+    """What the data of a task must hold for a label config, and may hold."""
+    shown = (name for tag in ET.fromstring(config).iter() for name in _REFERENCE.findall(tag.get("value", "")))
+    return frozenset((*shown, UTTERANCE_FIELD))
 
 
 # -- what comes out ----------------------------------------------------------------------------------------------------

@@ -183,9 +183,10 @@ class Pusher:
         rows = [row for row in rows if row["utterance_id"] not in batch.left_out]
         names = [self._clips.name(row) for row in rows]
         made = make_data(rows, [self._settings.clips.url(name) for name in names])
+        config = project.config
         for row, name, data in zip(rows, names, made, strict=True):
             try:
-                validate_task(data, project.config)
+                validate_task(data, config)
             except InputError as error:
                 batch.left_out[row["utterance_id"]] = str(error)
             else:

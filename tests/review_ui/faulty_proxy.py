@@ -88,6 +88,13 @@ class FaultyProxy:
         return None
 
     def _handle(self, request: BaseHTTPRequestHandler) -> None:
+        try:
+            self._serve(request)
+        except OSError:  # the server is down, or whoever asked was killed: to the other side the connection breaks
+            request.close_connection = True
+            request.connection.close()
+
+    def _serve(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         fault = self._fault(request.command, request.path)
         if fault:
