@@ -1,5 +1,6 @@
 """The command that measures agreement."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,10 @@ def agree(
     run: RunArgument,
     resamples: Annotated[int, typer.Option(min=100, max=10_000, help="Of the bootstrap behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap. The same seed gives the same intervals.")] = 0,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.html", help="Write one HTML page for the lead, too. It names people by e-mail."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure how far the experts agree, from the answers pulled so far.
@@ -21,6 +26,8 @@ def agree(
     Examples:
 
         emotrove review agree runs/first
+
+        emotrove review agree runs/first --page agreement.html
 
         emotrove review agree runs/first --resamples 5000 --json
     """
@@ -35,3 +42,8 @@ def agree(
             print_json(report.to_json())
         else:
             print_report(report)
+        if page is not None:
+            from review_ui.agreement_page import write_page
+
+            write_page(report, page)
+            typer.echo(f"{page}: open it in a browser", err=json)

@@ -10,6 +10,8 @@ from review_ui.agreement_page.words import UNDEFINED, between, clips, number, pa
 
 RELIABLE, TENTATIVE = 0.8, 0.667
 """Krippendorff's own limits for alpha."""
+CREMA_D = 0.28
+"""Alpha of its listeners, computed from its published votes: docs/agreement.md."""
 
 _INTERNAL = "Internal: this page names people by e-mail. Give it to nobody outside the project; a release names people by pseudonyms."
 
@@ -48,8 +50,9 @@ def meaning(figure: Figure) -> str:
     else:
         reading = "too low to rely on one expert alone"
     return (
-        f"{said} Krippendorff calls α from {RELIABLE} reliable, and from {TENTATIVE} good for tentative conclusions; this one is "
-        f"{reading}. A verified label stands on firmer ground than one expert’s answer: both gave it without seeing the other’s."
+        f"{said} Krippendorff’s rule for coded texts calls α from {RELIABLE} reliable, and from {TENTATIVE} good for tentative "
+        f"conclusions; by it this one is {reading}. Emotion in speech is harder to tell: the untrained listeners of CREMA-D "
+        f"reach {CREMA_D}. A verified label stands on firmer ground than one expert’s answer: both gave it, blind to the other’s."
     )
 
 

@@ -24,7 +24,8 @@ class Scale:
 
     @property
     def ticks(self) -> tuple[float, ...]:
-        return {-1.0: (-1.0, 0.0, 1.0), -0.5: (-0.5, 0.0, 0.5, 1.0)}.get(self.low, (0.0, 0.5, 1.0))
+        """Where there is a line and a number; more would touch each other on paper."""
+        return (-1.0, 0.0, 1.0) if self.low == -1 else (0.0, 0.5, 1.0)
 
     def at(self, value: float) -> str:
         return f"{100 * (value - self.low) / (1 - self.low):.2f}%"
@@ -53,10 +54,9 @@ class Scale:
 def with_interval(figure: Figure | Share, notes: Notes) -> Html:
     """``0.62 [0.55, 0.68]`` and the sign of its note; a share in percent."""
     say = share if isinstance(figure, Share) else number
-    said = say(figure.value)
-    if figure.low is not None:
-        said += f" <i>[{say(figure.low)}, {say(figure.high)}]</i>"
-    return Html(said + notes.mark(figure.note if isinstance(figure, Figure) else None))
+    mark = notes.mark(figure.note if isinstance(figure, Figure) else None)
+    interval = f" <i>[{say(figure.low)}, {say(figure.high)}]{mark}</i>" if figure.low is not None else mark
+    return Html(f"{say(figure.value)}{interval}")
 
 
 def figures_of(coefficients: Coefficients) -> tuple[Figure, ...]:

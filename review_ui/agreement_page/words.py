@@ -11,7 +11,7 @@ from review_ui.agreement.report import Figure
 from review_ui.screen_words import word
 
 UNDEFINED = "–"
-_SHORT = 20  # letters
+_SHORT = 26  # bytes: a Chinese character takes three, and the place of two letters
 _ANSWERS = {*map(str, CLASSES), *ESCAPES}
 
 
@@ -54,10 +54,13 @@ def answer_name(code: str) -> Html:
 
 
 def long(text: str, beside: str = "") -> Html:
-    """Text of the data, with a remark below it: kept whole where it is short, else broken wherever the line ends."""
-    kind = "whole" if len(text) <= _SHORT else "long"
+    """Text of the data, with a remark below it: kept whole where it is short, else broken, between the parts of a name if it can be."""
+    shown = escape(text)
+    short = len(text.encode()) <= _SHORT
+    if not short:
+        shown = re.sub("([@._-])", r"\1<wbr>", shown)
     below = f'<span class="beside">{escape(beside)}</span>' if beside else ""
-    return Html(f'<span class="{kind}">{escape(text)}</span>{below}')
+    return Html(f'<span class="{"whole" if short else "long"}">{shown}</span>{below}')
 
 
 class Notes:
@@ -74,7 +77,7 @@ class Notes:
         known = self._notes.setdefault(kind, [])
         if note not in known:
             known.append(note)
-        return Html(f"\u2009<sup>{_letter(list(self._notes).index(kind))}</sup>")
+        return Html(f"\u202f<sup>{_letter(list(self._notes).index(kind))}</sup>")
 
     def html(self) -> str:
         """The notes, to stand below the table."""

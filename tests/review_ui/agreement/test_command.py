@@ -84,5 +84,23 @@ def test_nothing_to_measure(tmp_path: Path) -> None:
     assert result.exit_code == 1 and f"emotrove review push {tmp_path / 'run'}" in result.stderr
 
 
+def test_the_page_comes_beside_the_tables_or_the_json(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "agreement.html"
+    shown = agree(run, "--resamples", 100, "--page", out)
+    assert shown.exit_code == 0
+    assert shown.stdout.endswith(f"{out}: open it in a browser\n") and "Both experts" in shown.stdout
+    first = out.read_text("utf-8")
+    assert "<title>Agreement: loop</title>" in first
+    result = agree(run, "--resamples", 100, "--json", "--page", out)
+    assert json.loads(result.stdout)["run"] == "loop" and f"{out}: open it" in result.stderr
+    assert out.read_text("utf-8") == first
+
+
+def test_a_page_that_cannot_be_written(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = agree(run, "--resamples", 100, "--page", tmp_path / "file" / "page.html")
+    assert result.exit_code == 1 and "is a file, not a folder" in result.stderr
+
+
 def test_too_few_resamples_are_refused(run: Path) -> None:
     assert agree(run, "--resamples", 10).exit_code == 2
