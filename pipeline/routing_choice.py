@@ -93,21 +93,23 @@ def choose(
         WHERE state IS NULL AND room > 0
         """
     )
-    counts = dict(db.execute("SELECT arm, count(*) FROM decided WHERE decision = 'review' GROUP BY arm").fetchall())
+    before = {"selected": 0, "control": 0, "gold": 0}
+    before |= dict(db.execute("SELECT arm, count(*) FROM decided WHERE decision = 'review' GROUP BY arm").fetchall())
     look_at_best(db)
     drawn = 0
     while True:
         available = _draw(db, drawn)
         select(db, per_source=per_source, per_text=per_text)
-        selected = counts.get("selected", 0) + _count(db, "picked")
+        selected = before["selected"] + _count(db, "picked")
         asked_gold = round(gold / (1 - control - gold) * selected)
-        new_gold = _take_gold(db, max(0, asked_gold - counts.get("gold", 0)))
-        asked_control = round(control / (1 - control) * (selected + counts.get("gold", 0) + new_gold))
-        missing = asked_control - counts.get("control", 0)
-        # A clip that is drawn cannot be selected any more, so the selection is done again beside a larger draw.
+        known = before["gold"] + _take_gold(db, max(0, asked_gold - before["gold"]))
+        asked_control = round(control / (1 - control) * (selected + known))
+        missing = asked_control - before["control"]
         if missing <= drawn or available < drawn:
             break
-        drawn = missing
+        # What is drawn cannot be selected, and takes up room of its source, so the selection is done again beside it. At
+        # first as if each clip drawn took the place of a selected one; more only where that was too few.
+        drawn = missing if drawn else max(1, round(control * (selected + known)) - before["control"])
     _decide(db, accept_above)
     return Asked(asked_control, asked_gold)
 
@@ -118,21 +120,27 @@ def _keep_for_control(db: duckdb.DuckDBPyConnection, control: float) -> None:
     (count,) = db.execute(f"SELECT count(*) FROM utterances WHERE {in_scope}").fetchall()[0]
     db.execute(
         f"""
-        CREATE TEMP TABLE kept AS SELECT rowid AS rid FROM utterances WHERE state IS NULL AND draw <= (
-            SELECT max(draw) FROM (SELECT draw FROM utterances WHERE {in_scope} ORDER BY draw LIMIT $n))
+        CREATE TEMP TABLE kept AS SELECT rid FROM (
+            SELECT rowid AS rid, state, row_number() OVER (ORDER BY draw, utterance_id) AS nth
+            FROM utterances WHERE {in_scope}
+        ) WHERE nth <= $n AND state IS NULL
         """,
         {"n": round(control * count)},
     )
 
 
 def _draw(db: duckdb.DuckDBPyConnection, count: int) -> int:
-    """Make the tables ``drawn`` (``rid``) and ``occupied``; gives how many could be drawn."""
+    """Make the tables ``drawn`` (``rid``) and ``occupied``; gives how many could be drawn.
+
+    The rows are counted by hand, here and elsewhere: DuckDB 2.0.0 drops a LIMIT larger than its estimate of the rows.
+    """
     db.execute(
         """
-        CREATE OR REPLACE TEMP TABLE drawn AS SELECT rowid AS rid FROM utterances
-        WHERE state IS NULL AND draw < coalesce(
-            (SELECT min(draw) FROM decided WHERE arm = 'selected' OR decision = 'accept_machine'), 18446744073709551615)
-        ORDER BY draw, utterance_id LIMIT $count
+        CREATE OR REPLACE TEMP TABLE drawn AS SELECT rid FROM (
+            SELECT rowid AS rid, row_number() OVER (ORDER BY draw, utterance_id) AS nth FROM utterances
+            WHERE state IS NULL AND draw < coalesce(
+                (SELECT min(draw) FROM decided WHERE arm = 'selected' OR decision = 'accept_machine'), 18446744073709551615)
+        ) WHERE nth <= $count
         """,
         {"count": count},
     )
@@ -150,9 +158,10 @@ def _draw(db: duckdb.DuckDBPyConnection, count: int) -> int:
 def _take_gold(db: duckdb.DuckDBPyConnection, count: int) -> int:
     db.execute(
         """
-        CREATE OR REPLACE TEMP TABLE known AS SELECT utterances.rowid AS rid, gold.emotion
-        FROM utterances JOIN gold USING (utterance_id) ANTI JOIN drawn ON drawn.rid = utterances.rowid
-        WHERE state IS NULL ORDER BY draw, utterance_id LIMIT $count
+        CREATE OR REPLACE TEMP TABLE known AS SELECT rid, emotion FROM (
+            SELECT rid, gold.emotion, row_number() OVER (ORDER BY draw, utterance_id) AS nth
+            FROM scored JOIN gold USING (utterance_id) ANTI JOIN drawn USING (rid) WHERE state IS NULL
+        ) WHERE nth <= $count
         """,
         {"count": count},
     )

@@ -232,10 +232,15 @@ def test_everything_can_go_to_review(tmp_path: Path) -> None:
 
 
 def test_control_ignores_the_limits_and_counts_for_them(tmp_path: Path) -> None:
-    run = a_run(tmp_path, many(200, source_id="S"))
-    found = route(run, RoutingOptions(per_class=5, per_source=3, control=0.5))
-    assert (found.control.routed, len(arm(run, "selected"))) == (3, 0)
-    assert set(by_draw([f"u{n:04d}" for n in range(200)])[:3]) == arm(run, "control")
+    rows = [*many(200, source_id="S"), *(utterance(f"own{n}", ("sad", 0.7)) for n in range(40))]
+    run = a_run(tmp_path, rows)
+    found = route(run, RoutingOptions(per_class=6, per_source=2, control=0.5))
+    assert (found.control.routed, found.review) == (6, 12)
+    assert arm(run, "control") == set(by_draw([row["utterance_id"] for row in rows])[:6])
+    sources = {
+        name: Counter(decided(run)[key]["source_id"] for key in arm(run, name)) for name in ("control", "selected")
+    }
+    assert sources["control"]["S"] > 2 and sources["selected"]["S"] == 0
 
 
 def test_what_was_taken_without_control_can_be_drawn_no_more(tmp_path: Path) -> None:
