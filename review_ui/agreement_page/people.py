@@ -1,6 +1,6 @@
 """What each expert did, which answers do not count and why, and the escapes."""
 
-from manifests.html_page import Html, escape, section, table
+from manifests.html_page import Html, section, table
 from manifests.review import FLAGS
 from review_ui.agreement.report import Person, Report
 from review_ui.agreement_page.strips import strip_table
@@ -19,19 +19,13 @@ def people_section(report: Report) -> str:
     )
     rows = [
         (
-            (
-                long(one.annotator),
-                one.answers,
-                one.counted,
-                one.escapes,
-                Html(f'<span class="whole">{one.gold.hits:,} of {one.gold.n:,}</span>'),
-            ),
+            (long(one.annotator), one.answers, one.counted, one.escapes),
             (one.gold,),
             (number(one.seconds_per_clip, 1), number(one.seconds_per_second, 1), _flags(one)),
         )
         for one in report.people
     ]
-    head = ("person", "answers", "counted", "escapes", "gold right")
+    head = ("person", "answers", "counted", "escapes")
     return section(
         "People",
         text + strip_table(head, ("gold accuracy",), rows, ("seconds", "× clip", "flags")),
@@ -62,5 +56,5 @@ def escape_section(report: Report) -> str:
 
 
 def _flags(person: Person) -> Html:
-    said = [f'<span class="line">{escape(flag)} {n:,}</span>' for flag, n in person.flags.items() if n]
+    said = [f'<span class="line">{long(f"{flag} {n:,}")}</span>' for flag, n in person.flags.items() if n]
     return Html("".join(said) or "none")

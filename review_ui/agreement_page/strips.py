@@ -52,11 +52,15 @@ class Scale:
 
 
 def with_interval(figure: Figure | Share, notes: Notes) -> Html:
-    """``0.62 [0.55, 0.68]`` and the sign of its note; a share in percent."""
-    say = share if isinstance(figure, Share) else number
-    mark = notes.mark(figure.note if isinstance(figure, Figure) else None)
+    """``0.62 [0.55, 0.68]`` and the sign of its note; a share in percent, and of how many."""
+    if isinstance(figure, Share):
+        say, behind = share, f'<span class="beside">{figure.hits:,} of {figure.n:,}</span>'
+        mark = ""
+    else:
+        say, behind = number, ""
+        mark = notes.mark(figure.note)
     interval = f" <i>[{say(figure.low)}, {say(figure.high)}]{mark}</i>" if figure.low is not None else mark
-    return Html(f"{say(figure.value)}{interval}")
+    return Html(f"{say(figure.value)}{interval}{behind}")
 
 
 def figures_of(coefficients: Coefficients) -> tuple[Figure, ...]:

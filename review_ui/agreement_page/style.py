@@ -26,7 +26,8 @@ th .long { min-width: 6.8rem; }
 .pair > * { display: block; }
 .beside { display: block; color: #5a5a5a; font-size: .88em; }
 .line { display: block; }
-.line, .whole, .value i { white-space: nowrap; }
+.whole, .value i { white-space: nowrap; }
+.line .long { min-width: 6rem; }
 .strip { display: block; width: calc(100% - 12px); min-width: 4.5rem; height: 16px; margin: 0 6px; overflow: visible; }
 .strip .tick { stroke: #d5d5d5; stroke-width: 1; }
 .strip .span { stroke: #0072b2; stroke-width: 3; }

@@ -11,7 +11,7 @@ from review_ui.agreement.report import Figure
 from review_ui.screen_words import word
 
 UNDEFINED = "–"
-_SHORT = 26  # bytes: a Chinese character takes three, and the place of two letters
+_SHORT = 18  # bytes: a Chinese character takes three, and the place of two letters
 _ANSWERS = {*map(str, CLASSES), *ESCAPES}
 
 
