@@ -1,75 +1,24 @@
-"""The lead's page: the figures of the report and no others, whole, escaped, for any report; and how Chromium lays it out."""
+"""The lead's page: the figures of the report and no others, whole, escaped, for any report."""
 
 import html
-import random
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from manifests.emotions import CLASSES
 from manifests.errors import StorageError
-from manifests.review import ESCAPES, FLAGS
-from review_ui.agreement.measure import measure
+from manifests.review import FLAGS
 from review_ui.agreement.report import Coefficients, Figure, Report, Share
 from review_ui.agreement_page import write_page
-from review_ui.agreement_page.cautions import cautions
 from review_ui.agreement_page.headline import meaning
-from review_ui.agreement_page.parts import PAIRS
 from review_ui.agreement_page.words import Notes
 from tests.html_text import Page
-from tests.packages import require_program
-from tests.review_ui.agreement.answered_run import Answered, answered_run
+from tests.review_ui.agreement.answered_run import Answered
+from tests.review_ui.agreement_reports import EMOTIONS, report_of, some_report, text_of
 
 ATTACK = '<script>alert(1)</script><img src=x onerror="alert(2)">'
-EMOTIONS = [str(emotion) for emotion in CLASSES]
-LONG_NAME = "maria.del-carmen.fernandez-gonzalez@speech-department.university.example"
-
-
-def answered(
-    n: int, people: list[str], languages: list[str | None], weeks: int = 1, seed: int = 0, other: float = 0.3
-) -> list[Answered]:
-    """Clips of all arms whose two experts, drawn for each, hear something else in this share of the cases."""
-    chance = random.Random(seed)
-
-    def heard(emotion: str) -> str:
-        if chance.random() < 0.06:
-            return chance.choice(ESCAPES)
-        return chance.choice(EMOTIONS) if chance.random() < other else emotion
-
-    clips = []
-    for i in range(n):
-        emotion, pair = chance.choice(EMOTIONS), chance.sample(people, 2)
-        arm = chance.choice(["control", "selected", "selected", "gold"])
-        clips.append(
-            Answered(
-                heard(emotion) if i % 20 else None,
-                heard(emotion) if i % 10 else None,
-                people=(pair[0], pair[1]),
-                source=f"source {chance.randrange(1 + n // 3)}",
-                arm=arm,
-                language=chance.choice(languages),
-                gold=emotion if arm == "gold" else None,
-                machine=emotion,
-                votes={"seed": emotion, "sensevoice": chance.choice(EMOTIONS)},
-                lead_time_s=chance.choice([2.0, 4.0, 6.0, 9.0]),
-                days=7 * (i * weeks // n),
-            )
-        )
-    return clips
-
-
-def report_of(folder: Path, clips: list[Answered]) -> Report:
-    return measure(answered_run(folder, clips), resamples=100)
-
-
-def text_of(report: Report, folder: Path) -> str:
-    write_page(report, folder / "agreement.html")
-    return (folder / "agreement.html").read_text("utf-8")
 
 
 def rows(text: str, anchor: str) -> list[list[str]]:
@@ -101,8 +50,7 @@ def percent(found: Share) -> str:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    people = ["anna.lindqvist@example.org", "李雷@例子.example", LONG_NAME]
-    return report_of(tmp_path_factory.mktemp("run"), answered(300, people, ["en", "zh", None], weeks=3))
+    return some_report(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -328,70 +276,6 @@ def test_a_place_that_cannot_be_written_is_named(report: Report, tmp_path: Path)
         write_page(report, tmp_path / "file" / "agreement.html")
 
 
-def with_alpha(report: Report, part: str, value: float, low: float, high: float, n: int = 200) -> Report:
-    """The report with another alpha of a slice, which is also the headline where it is that slice."""
-    found = Figure(value, low, high, 0, None)
-    slices = tuple(
-        replace(one, answers=replace(one.answers, n=n, alpha=found)) if one.name == part else one
-        for one in report.slices
-    )
-    quoted = replace(report.headline, slice="control", figure=found, n=n) if part == "control" else report.headline
-    return replace(report, slices=slices, headline=quoted)
-
-
-@pytest.fixture(scope="module")
-def sound(report: Report) -> Report:
-    """A report against which nothing speaks."""
-    report = with_alpha(with_alpha(report, "control", 0.7, 0.6, 0.8), "selected", 0.65, 0.6, 0.7)
-    defined = Figure(0.7, 0.6, 0.8, 0, None)
-    whole = Coefficients(200, 100, defined, defined, defined, defined)
-    return replace(
-        report,
-        slices=tuple(replace(one, emotions=whole) for one in report.slices),
-        languages=tuple(replace(one, answers=whole, emotions=whole) for one in report.languages),
-        people=tuple(replace(one, gold=Share(20, 19, 0.95, 0.76, 0.99)) for one in report.people),
-        counts=replace(report.counts, flagged=0, flags=dict.fromkeys(FLAGS, 0)),
-        weeks=tuple(replace(one, answers=whole) for one in report.weeks),
-    )
-
-
-def test_nothing_speaks_against_a_sound_report(sound: Report, tmp_path: Path) -> None:
-    assert cautions(sound) == []
-    assert "Nothing speaks against quoting it" in text_of(sound, tmp_path)
-
-
-def test_each_caution_is_given(sound: Report) -> None:
-    def only(report: Report) -> str:
-        found = cautions(report)
-        assert len(found) == 1, found
-        return found[0]
-
-    assert "Too few clips: 99 clips" in only(replace(sound, headline=replace(sound.headline, n=99)))
-    undefined = replace(sound.headline, figure=Figure(None, None, None, 0, "not defined: every answer is the same"))
-    assert "not defined: every answer is the same" in only(replace(sound, headline=undefined))
-    noted = replace(sound.headline, figure=Figure(0.7, 0.6, 0.8, 0, "3 sources are few"))
-    assert "3 sources are few" in only(replace(sound, headline=noted))
-    assert "chose too" in only(replace(sound, headline=replace(sound.headline, slice="all")))
-    no_control = replace(sound.counts, pushed={"control": 0, "selected": 5, "gold": 0})
-    assert "no control slice" in only(replace(sound, headline=replace(sound.headline, slice="all"), counts=no_control))
-    assert "Control and selected clips differ" in only(with_alpha(sound, "selected", 0.5, 0.4, 0.59))
-    deaf = tuple(replace(one, gold=Share(10, 3, 0.3, 0.11, 0.6)) for one in sound.people[:1])
-    assert "(3 of 10 as known, interval 11% to 60%)" in only(replace(sound, people=deaf))
-    few = tuple(replace(one, gold=Share(4, 0, 0.0, 0.0, 0.49)) for one in sound.people)
-    assert cautions(replace(sound, people=few)) == []
-    first, *_, last = sound.weeks
-    low = replace(last, answers=replace(last.answers, alpha=Figure(0.4, 0.3, 0.5, 0, None)))
-    assert f"in {first.week}, 0.40 (0.30 to 0.50) in {last.week}" in only(replace(sound, weeks=(first, low)))
-    assert cautions(replace(sound, weeks=(first, replace(low, answers=replace(low.answers, n=29))))) == []
-    flagged = replace(sound.counts, flagged=6, answers=60, flags={**sound.counts.flags, "too_fast": 5, "skipped": 1})
-    assert "6 of 60 answers (10.0%)" in only(replace(sound, counts=flagged))
-    shown = (*sound.slices, replace(sound.slices[0], name="machine_hidden"))
-    assert "saw the machine’s label" in only(replace(sound, slices=shown))
-    language = sound.languages[0]
-    gap = replace(language, answers=replace(language.answers, kappa=Figure(None, None, None, 0, "not defined")))
-    assert "1 figure is not defined" in only(replace(sound, languages=(gap,)))
-
-
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -414,75 +298,3 @@ def test_notes_that_differ_in_numbers_share_a_sign() -> None:
     assert marks[0] == marks[2] != marks[1] == marks[4]
     assert marks[3] == ""
     assert "3–17 of 500 resamples" in notes.html()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    require_program("chromium", "apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """20 people with many flags, 6 languages, 30 weeks."""
-    people = [f"person-{i:02d}.{'long-' * (i % 4)}name@annotation-services.example" for i in range(20)]
-    languages = ["en", "zh", "de", "fr", "中文 普通话 很长的名字", None]
-    report = report_of(tmp_path_factory.mktemp("large"), answered(1500, people, languages, weeks=30))
-    flags = {"same_person": 1234, "adjudicator_answered": 12, "too_fast": 345}
-    return replace(report, people=tuple(replace(one, answers=23_456, flags=flags) for one in report.people))
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [1366, 794])
-@pytest.mark.parametrize("which", ["report", "large", "empty"])
-def test_fits_and_loads_without_a_complaint(
-    which: str, width: int, chromium: Any, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    write_page(request.getfixturevalue(which), tmp_path / "agreement.html")
-    url = (tmp_path / "agreement.html").as_uri()
-    page = chromium.new_page(viewport={"width": width, "height": 800})
-    complaints: list[str] = []
-    requested: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda one: requested.append(one.url))
-    page.goto(url)
-    assert requested == [url]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # What is cut or hangs out of its box: tables, cells, cards.
-    assert (
-        page.evaluate(
-            "[...document.querySelectorAll('.table, td, th, .card, p, li')]"
-            ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
-        )
-        == []
-    )
-    smallest = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('main *')].filter(e => e.innerText)"
-        ".map(e => parseFloat(getComputedStyle(e).fontSize)))"
-    )
-    assert smallest >= 10
-    assert complaints == []
-    page.close()
-
-
-@pytest.mark.browser
-def test_no_row_and_no_plot_is_cut_on_paper(large: Report, chromium: Any, tmp_path: Path) -> None:
-    write_page(large, tmp_path / "agreement.html")
-    page = chromium.new_page()
-    page.goto((tmp_path / "agreement.html").as_uri())
-    page.emulate_media(media="print")
-    page.set_viewport_size({"width": 694, "height": 1000})  # A4 without its margins
-    assert page.evaluate("document.documentElement.scrollWidth") <= 694
-    cut = "e => [...document.querySelectorAll(e)].filter(e => getComputedStyle(e).breakInside !== 'avoid').length"
-    for kind in ("tr", "figure", "#confusion", ".card"):
-        assert page.evaluate(cut, kind) == 0
-    assert len(large.pairs) > PAIRS
-    assert f"… and {len(large.pairs) - PAIRS:,} pairs with fewer clips" in page.inner_text("#pairs")
-    assert page.pdf(prefer_css_page_size=True)[:5] == b"%PDF-"
-    page.close()
