@@ -2,7 +2,7 @@
 
 RUN/
   routes/decided-NNNNNN.parquet    ROUTES: what was decided for good; a later routing adds a file
-  routes/held.parquet              ROUTES: what waits; replaced by each routing
+  routes/held.parquet              ROUTES: what waits; replaced by each routing; without what only an expert needs
   review/review.yaml               projects, their servers, the screen, the order; written by ``review init``
   review/tasks/SLOT-NNNNNN.parquet TASKS: what Label Studio has of us, a file for each batch
   review/clips/                    the clips the experts hear, under names that say nothing

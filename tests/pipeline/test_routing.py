@@ -28,6 +28,7 @@ from manifests.review_folder import HELD, ReviewFolder
 from manifests.run_folder import RunFolder
 from manifests.storage import Store
 from pipeline.emilia import reject
+from pipeline.route_command import PolicyName
 from pipeline.routing import REASONS, Routing, RoutingOptions, route
 from pipeline.routing_policies import POLICIES
 from tests.pipeline.small_run import Row, a_vote, finished_run
@@ -591,3 +592,9 @@ def test_full_disks(tmp_path: Path, small_disk: Path, monkeypatch: pytest.Monkey
     with pytest.raises(StorageError, match="The disk is full"):
         route(run, RoutingOptions(per_class=2))
     assert (decided(run), held(run)) == before
+
+
+def test_every_reason_and_policy_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "routing.md").read_text("utf-8")
+    assert not [name for name in (*REASONS, *POLICIES) if f"| `{name}` |" not in text]
+    assert [policy.value for policy in PolicyName] == list(POLICIES)
