@@ -33,6 +33,9 @@ GROUP_ROWS: Final = pa.schema(
 )
 """What is asked of a row. A null joins a row to nothing."""
 
+_DIARISED: Final = r"^SPEAKER_\d+$"
+"""What pyannote and Emilia-Pipe call the speakers of a recording."""
+
 
 class SplitError(EmotroveError):
     """Rows that cannot be split as asked."""
@@ -85,18 +88,16 @@ class Groups:
         return int(np.bincount(_components(self.rows.num_rows, [self.edges[other] for other in left])).max())
 
 
-def group_rows(
-    table: pa.Table, by: Collection[Key] = KEYS, *, global_speakers: bool = False, memory: str = "1GB"
-) -> Groups:
+def group_rows(table: pa.Table, by: Collection[Key] = KEYS) -> Groups:
     """Join rows that share a source, a speaker, a text (equal or near: ``manifests.near_text``) or their audio.
+
+    A speaker is the same person in every source, but for the names that diarisation gives (``SPEAKER_00``): these mean another
+    person in each. Of rows without a source they count as of one source, lest a person be cut in two.
 
     Parameters
     ----------
     table : the columns of GROUP_ROWS, in any order; others are left alone
     by : what joins rows; where speakers read from a script, text joins everything and must be left out
-    global_speakers : whether a speaker's name means the same person everywhere. In Emilia and in most data it does not, so by
-        default a speaker is one of their source; rows without a source count as of one source, lest a person be cut in two
-    memory : what the search for near texts may use
 
     Raises
     ------
@@ -113,15 +114,12 @@ def group_rows(
         raise SplitError(
             f"The id {twice[0]} is there twice, and {len(twice)} rows in all repeat an id. Keep one row of each"
         )
-    same, near = text_links(rows.select(["utterance_id", "text"]), memory)
-    speaker = rows["speaker"]
-    if not global_speakers:
-        source = pc.fill_null(rows["source_id"], "")
-        # The length in front keeps ("a", "bc") and ("ab", "c") apart.
-        speaker = pc.binary_join_element_wise(pc.cast(pc.utf8_length(source), pa.string()), source, speaker, " ")
+    same, near = text_links(rows.select(["utterance_id", "text"]))
+    source, speaker = _named(rows["source_id"]), _named(rows["speaker"])
+    of_source = pc.binary_join_element_wise(pc.fill_null(source, ""), speaker, "\0")
     edges: dict[Key, np.ndarray] = {
-        "source": _shared(rows["source_id"]),
-        "speaker": _shared(speaker),
+        "source": _shared(source),
+        "speaker": _shared(pc.if_else(pc.match_substring_regex(speaker, _DIARISED), of_source, speaker)),
         "text": _text_edges(ids, same, near),
         "audio": _shared(rows["audio_sha256"]),
     }
@@ -132,6 +130,11 @@ def group_rows(
     rank = np.empty_like(first)
     rank[np.argsort(first)] = np.arange(len(first))
     return Groups(rows, ordered, rank[of], edges, same, near)
+
+
+def _named(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Null where there is nothing but space: an input that leaves a name empty does not mean one person or recording."""
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(values), ""), None, values)
 
 
 def _shared(values: pa.ChunkedArray) -> np.ndarray:

@@ -36,19 +36,19 @@ MIN_NEAR: Final = {LETTERS: 32, SYLLABLES: 12}
 STOCK: Final = 500
 """A shingle in more texts than this proves nothing; this bounds the number of pairs to compare."""
 
+_MEMORY: Final = "1GB"  # before DuckDB spills to disk
 _SHARED: Final = 8  # at most what the shortest text must share: ceil(0.7 * 12) = 9
 _MAX_LETTERS: Final = 2000  # of a text, beyond half a minute of the fastest speech
 
 _SYLLABIC = "[^\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}]+"
 
 
-def text_links(texts: pa.Table, memory: str = "1GB") -> tuple[pa.Table, pa.Table]:
+def text_links(texts: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Find equal and near texts.
 
     Parameters
     ----------
     texts : ``utterance_id, text``; a null text is like no other
-    memory : what DuckDB may use before it spills to disk
 
     Returns
     -------
@@ -57,7 +57,7 @@ def text_links(texts: pa.Table, memory: str = "1GB") -> tuple[pa.Table, pa.Table
     """
     with (
         tempfile.TemporaryDirectory(prefix="emotrove-texts-") as spill,
-        duckdb.connect(config={"memory_limit": memory, "temp_directory": spill}) as db,
+        duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": spill}) as db,
     ):
         db.register("texts", texts)
         db.execute(_SHINGLES)

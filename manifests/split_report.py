@@ -12,7 +12,7 @@ from manifests.groups import Groups, Key
 
 _REMEDY: Final[dict[Key, str]] = {
     "source": "They come from too few sources: add sources, or leave source out if other clips of a source may be in another split",
-    "speaker": "If names of speakers are local to their source, do not treat them as global",
+    "speaker": "They come from too few speakers: add speakers, or leave speaker out if a speaker may be in two splits",
     "text": "If these speakers read from a script, equal words are no second upload: leave text out",
     "audio": "The same audio is there many times: take the copies out",
 }
@@ -170,8 +170,9 @@ def _warnings(
     found = []
     smallest = min(splits, key=lambda name: splits[name].asked)
     if largest.rows > max(1.0, splits[smallest].asked):
+        sources = f"{largest.sources:,} {'source' if largest.sources == 1 else 'sources'}"
         text = (
-            f"One group, that of {largest.group}, holds {largest.rows:,} of {rows:,} rows from {largest.sources:,} sources, and all "
+            f"One group, that of {largest.group}, holds {largest.rows:,} of {rows:,} rows from {sources}, and all "
             f"of it is in one split; {smallest} was to have {splits[smallest].asked:,.0f}."
         )
         key, left = min(largest.without.items(), key=lambda item: item[1], default=(None, largest.rows))

@@ -40,14 +40,7 @@ def parse_ratios(text: str) -> dict[str, float]:
     return {name: part / whole for name, part in zip(SPLITS, parts, strict=True) if part}
 
 
-def assign(
-    table: pa.Table,
-    ratios: Mapping[str, float],
-    seed: int = 0,
-    *,
-    by: Collection[Key] = KEYS,
-    global_speakers: bool = False,
-) -> Splits:
+def assign(table: pa.Table, ratios: Mapping[str, float], seed: int = 0, *, by: Collection[Key] = KEYS) -> Splits:
     """Give every group of rows that belong together to one split.
 
     The largest groups go first, each to the split where it does most for the parts asked of every language × emotion. The
@@ -55,7 +48,7 @@ def assign(
 
     Parameters
     ----------
-    table, by, global_speakers : as for ``manifests.groups.group_rows``
+    table, by : as for ``manifests.groups.group_rows``
     ratios : part of each split, of 1; those of ``parse_ratios``
     seed : decides between groups of the same size
 
@@ -67,7 +60,7 @@ def assign(
         raise SplitError("The parts of a split must be above 0 and make 1 together")
     if not table.num_rows:
         raise SplitError("There are no rows to split")
-    groups = group_rows(table, by, global_speakers=global_speakers)
+    groups = group_rows(table, by)
     classes, of_class = _classes(groups)
     chosen = _distribute(groups, of_class, len(classes), np.array(list(ratios.values())), seed)
     names = np.array(list(ratios), dtype=object)

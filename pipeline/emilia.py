@@ -98,7 +98,7 @@ def identify(row: Row, key: str, seen: set[str]) -> Row:
         row["utterance_id"] = derived_id(row["utterance_id"], f"{row['position']}")
     seen.add(row["utterance_id"])
     emilia = parse_emilia_id(own)
-    row["source_id"] = emilia.source_id if emilia else row.get("speaker")
+    row["source_id"] = emilia.source_id if emilia else (row.get("speaker") or "").strip() or None
     if emilia and row.get("language") is None:
         row["language"] = emilia.language.lower()
     return row

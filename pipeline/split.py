@@ -39,7 +39,6 @@ def split_file(
     seed: int = 0,
     *,
     by: Collection[Key] = KEYS,
-    global_speakers: bool = False,
     listener: Listener = lambda done, total: None,
 ) -> SplitFiles:
     """Write ``OUT/NAME.train.jsonl``, ``.validation.jsonl``, ``.test.jsonl`` and ``NAME.splits.json``.
@@ -56,7 +55,7 @@ def split_file(
     parts = parse_ratios(ratios)
     lines, rows, wavs = _read(path)
     missing = _add_audio(rows, path.parent, wavs, listener)
-    splits = assign(pa.Table.from_pylist(rows, schema=GROUP_ROWS), parts, seed, by=by, global_speakers=global_speakers)
+    splits = assign(pa.Table.from_pylist(rows, schema=GROUP_ROWS), parts, seed, by=by)
     ids, of = (splits.table[name].to_pylist() for name in ("utterance_id", "split"))
     split_of = dict(zip(ids, of, strict=True))
     store, stem = Store(str(out)), path.name.removesuffix(".jsonl")

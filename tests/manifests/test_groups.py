@@ -50,25 +50,33 @@ def test_a_chain_is_one_group() -> None:
     assert {key: groups.largest_without(key) for key in groups.by} == {"source": 3, "speaker": 5, "text": 3, "audio": 3}
 
 
-def test_a_speaker_is_one_of_their_source() -> None:
+def test_a_speaker_is_the_same_person_in_every_source() -> None:
+    table = _rows(
+        {"source_id": "a", "speaker": "ann"},
+        {"source_id": "b", "speaker": "ann"},
+        {"source_id": "b", "speaker": "bob"},
+        {"speaker": "ann"},
+    )
+    assert _of(table, by=["speaker"]) == [0, 0, 1, 0]
+    assert _of(table) == [0, 0, 0, 0]
+
+
+def test_names_given_by_diarisation_mean_another_person_in_each_source() -> None:
     table = _rows(
         {"source_id": "a", "speaker": "SPEAKER_00"},
         {"source_id": "b", "speaker": "SPEAKER_00"},
         {"source_id": "a", "speaker": "SPEAKER_00"},
         {"source_id": "a", "speaker": "SPEAKER_01"},
+        {"speaker": "SPEAKER_00"},
+        {"speaker": "SPEAKER_00"},
+        {"source_id": "b", "speaker": "SPEAKER_00 of the choir"},
     )
-    assert _of(table) == [0, 1, 0, 0]
-    assert _of(table, by=["speaker"]) == [0, 1, 0, 2]
-    assert _of(table, by=["speaker"], global_speakers=True) == [0, 0, 0, 1]
+    assert _of(table, by=["speaker"]) == [0, 1, 0, 2, 3, 3, 4]
 
 
-def test_names_of_source_and_speaker_do_not_run_together() -> None:
-    table = _rows({"source_id": "a", "speaker": "b c"}, {"source_id": "a b", "speaker": "c"})
-    assert _of(table, by=["speaker"]) == [0, 1]
-
-
-def test_a_speaker_without_source_is_not_cut_in_two() -> None:
-    assert _of(_rows({"speaker": "ann"}, {"speaker": "bob"}, {"speaker": "ann"})) == [0, 1, 0]
+@pytest.mark.parametrize("name", ["source_id", "speaker"])
+def test_an_empty_name_joins_nothing(name: str) -> None:
+    assert _of(_rows({name: ""}, {name: ""}, {name: " "}, {name: " "})) == [0, 1, 2, 3]
 
 
 def test_groups_are_named_by_their_smallest_id_in_any_order_of_rows() -> None:

@@ -61,6 +61,7 @@ def test_the_recording_of_a_clip() -> None:
     assert (row["source_id"], row["language"]) == ("EN_B00000_S00001", "en")
     row = identify({**new_row("s", 0, "x"), "speaker": "someone", "language": "de"}, "key", set())
     assert (row["source_id"], row["language"]) == ("someone", "de")
+    assert identify({**new_row("s", 0, "x"), "speaker": " "}, "key", set())["source_id"] is None
 
 
 texts = st.text(st.characters(), max_size=20)

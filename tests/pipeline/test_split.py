@@ -106,6 +106,13 @@ def test_a_giant_group_is_a_warning_with_its_remedy(tmp_path: Path) -> None:
     assert found["warnings"] == [] and found["by"] == ["source", "audio"]
 
 
+def test_the_warning_tells_one_source_and_what_to_do_about_a_speaker(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", _clips(20, source_id="tape", speaker="ann"))
+    (first, *_) = split_file(path, tmp_path / "out", "50/0/50", by=("speaker", "audio")).report.warnings
+    assert "holds 20 of 20 rows from 1 source, and" in first
+    assert "If speaker joined no rows, the largest group would have 1. They come from too few speakers" in first
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -235,11 +235,19 @@ def test_options_that_do_not_go_together(run: RunFolder, tmp_path: Path) -> None
 
 def test_splits_keep_what_belongs_together(tmp_path: Path) -> None:
     clips = [
-        heard(f"u{n:02d}", "sad", "sad", source_id=f"s{n // 2}", speaker="S", text=f"clip number {n} of many others")
+        heard(
+            f"u{n:02d}",
+            "sad",
+            "sad",
+            source_id=f"s{n // 2}",
+            speaker="SPEAKER_00",
+            text=f"clip number {n} of many others",
+        )
         for n in range(40)
     ]
     said = "It was the last train of the night and nobody was waiting on the platform any more."
     clips[3]["text"] = clips[30]["text"] = said
+    clips[8]["speaker"] = clips[21]["speaker"] = "ann"
     run = reviewed_run(tmp_path, clips)
     curate_run(run)
     out = tmp_path / "out"
@@ -254,8 +262,10 @@ def test_splits_keep_what_belongs_together(tmp_path: Path) -> None:
     split_of = {index: name for name, ids in parts.items() for index in ids}
     assert all(split_of[f"u{n:02d}"] == split_of[f"u{n + 1:02d}"] for n in range(0, 40, 2)), "a source is on two sides"
     assert split_of["u03"] == split_of["u30"], "a text is on two sides"
-    assert {row["index"]: row["split"] for row in lines(out / "wav" / "metadata.jsonl")} == split_of
+    assert split_of["u08"] == split_of["u21"], "a speaker is on two sides"
     report = json.loads((out / "splits.json").read_text("utf-8"))
+    assert report["group_sizes"] == {"2": 16, "4": 2}
+    assert {row["index"]: row["split"] for row in lines(out / "wav" / "metadata.jsonl")} == split_of
     assert release["split_warnings"] == report["warnings"]
     assert report["same_text"]["ids"] == [["u03", "u30"]]
     release_verified(run, tmp_path / "again", Wanted("emo", split="80/10/10"))
