@@ -22,7 +22,8 @@ def print_routing(routing: Routing) -> None:
     if short:
         out.print(f"Short of what was asked for by {short:,} clips in all. Nothing was filled up.")
     out.print(f"control: {_arm(routing.control, routing.review)}")
-    out.print(f"gold: {_arm(routing.gold, routing.review)}")
+    if routing.gold.asked or routing.gold.routed:
+        out.print(f"gold: {_arm(routing.gold, routing.review)}")
     if routing.accepted:
         out.print(f"accepted from the machine: {routing.accepted:,} ({routing.accepted_new:,} new)")
     for reason, count in routing.held.items():

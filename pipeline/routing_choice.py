@@ -76,8 +76,7 @@ def choose(
 
     Chance comes first: the share ``control`` of all utterances with the smallest draws is kept from everything else, and the
     control slice is taken from its beginning. So no routing can take what a later one may draw, and the slice stays a
-    chance draw however the run grows. For the same reason nothing is drawn behind the first clip that was ever selected or
-    accepted.
+    chance draw however the run grows. For the same reason nothing is drawn behind the first clip that was ever routed otherwise.
 
     Parameters
     ----------
@@ -139,7 +138,7 @@ def _draw(db: duckdb.DuckDBPyConnection, count: int) -> int:
         CREATE OR REPLACE TEMP TABLE drawn AS SELECT rid FROM (
             SELECT rowid AS rid, row_number() OVER (ORDER BY draw, utterance_id) AS nth FROM utterances
             WHERE state IS NULL AND draw < coalesce(
-                (SELECT min(draw) FROM decided WHERE arm = 'selected' OR decision = 'accept_machine'), 18446744073709551615)
+                (SELECT min(draw) FROM decided WHERE arm IS DISTINCT FROM 'control'), 18446744073709551615)
         ) WHERE nth <= $count
         """,
         {"count": count},
@@ -160,7 +159,8 @@ def _take_gold(db: duckdb.DuckDBPyConnection, count: int) -> int:
         """
         CREATE OR REPLACE TEMP TABLE known AS SELECT rid, emotion FROM (
             SELECT rid, gold.emotion, row_number() OVER (ORDER BY draw, utterance_id) AS nth
-            FROM scored JOIN gold USING (utterance_id) ANTI JOIN drawn USING (rid) WHERE state IS NULL
+            FROM scored JOIN gold USING (utterance_id) ANTI JOIN drawn USING (rid) ANTI JOIN kept USING (rid)
+            WHERE state IS NULL
         ) WHERE nth <= $count
         """,
         {"count": count},
@@ -194,8 +194,8 @@ def _decide(db: duckdb.DuckDBPyConnection, accept_above: float | None) -> None:
         SELECT scored.rid, CASE
             WHEN state IS NOT NULL THEN state
             WHEN scored.emotion IS NULL THEN 'no_consensus'
-            WHEN gold.utterance_id IS NOT NULL THEN 'kept_for_gold'
             WHEN kept.rid IS NOT NULL THEN 'kept_for_control'
+            WHEN gold.utterance_id IS NOT NULL THEN 'kept_for_gold'
             WHEN coalesce(n, 0) >= room THEN 'over_quota'
             ELSE passed_over.reason END AS reason
         FROM scored ANTI JOIN chosen USING (rid)

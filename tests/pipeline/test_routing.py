@@ -273,8 +273,13 @@ def test_gold_is_a_share_of_review_and_counts_for_no_quota(tmp_path: Path) -> No
         assert rows[name]["gold_emotion"] == known[name] == "happy" and rows[name]["emotion"] == "sad"
     assert not arm(run, "selected") & known.keys(), "a clip whose answer is known was selected"
     assert all(row["gold_emotion"] is None for row in rows.values() if row["arm"] != "gold")
-    rest = known.keys() - rows.keys()
-    assert rest and {held(run)[name] for name in rest} == {"kept_for_gold"}
+    chance = set(by_draw([f"u{n:04d}" for n in range(400)])[:20])
+    waiting = {name: held(run)[name] for name in known.keys() - rows.keys()}
+    assert waiting == {name: "kept_for_control" if name in chance else "kept_for_gold" for name in waiting}
+    assert set(waiting.values()) == {"kept_for_control", "kept_for_gold"}
+    # What was taken for gold does not stand in the way of a larger draw.
+    found = route(run, RoutingOptions(per_class=180, gold=gold_file(tmp_path, known)))
+    assert (found.control.routed, found.control.asked) == (10, 10) and arm(run, "control") <= chance
 
 
 def test_gold_that_cannot_be_used_is_said(tmp_path: Path) -> None:
