@@ -26,7 +26,7 @@ import numpy as np
 
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
-from annotators.weights import is_path
+from annotators.weights import check_folder, is_path
 from manifests.emotions import Emotion, parse_emotion
 from manifests.errors import ConfigError, MissingPackage
 
@@ -243,14 +243,8 @@ def _device(asked: str) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ConfigError(f"annotators.sensevoice.model: no such folder: {folder}")
-    missing = [name for name in ("config.yaml", "model.pt", "am.mvn") if not (folder / name).is_file()]
-    missing += [] if any(folder.glob("*.bpe.model")) else ["*.bpe.model"]
-    if missing:
-        raise ConfigError(
-            f"annotators.sensevoice.model: {folder} is no SenseVoice model, it lacks {', '.join(missing)}"
-        )
+    needed = ("config.yaml", "model.pt", "am.mvn", "*.bpe.model")
+    check_folder("annotators.sensevoice.model", folder, "SenseVoice model", needed)
 
 
 def _cached(name: str) -> Path | None:

@@ -20,7 +20,7 @@ from pydantic import PositiveInt
 
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
-from annotators.weights import is_path
+from annotators.weights import check_folder, is_path
 from manifests.errors import ConfigError, MissingPackage
 
 HEARD_S = 30.0
@@ -342,17 +342,15 @@ def _compute_type(asked: str, device: str) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ConfigError(f"annotators.whisperx.model: no such folder: {folder}")
-    # faster-whisper would fetch another model's tokenizer from the hub where the folder has none.
-    missing = [name for name in ("model.bin", "config.json", "tokenizer.json") if not (folder / name).is_file()]
-    missing += [] if any(folder.glob("vocabulary.*")) else ["vocabulary.json"]
-    if missing:
-        raise ConfigError(
-            f"annotators.whisperx.model: {folder} is no Whisper in CTranslate2's format, it lacks {', '.join(missing)}. Make one "
-            "with: ct2-transformers-converter --model openai/whisper-large-v3 --output_dir FOLDER "
-            "--copy_files tokenizer.json preprocessor_config.json"
-        )
+    check_folder(
+        "annotators.whisperx.model",
+        folder,
+        "Whisper in CTranslate2's format",
+        # faster-whisper would fetch another model's tokenizer from the hub where the folder has none.
+        ("model.bin", "config.json", "tokenizer.json", "vocabulary.*"),
+        ". Make one with: ct2-transformers-converter --model openai/whisper-large-v3 --output_dir FOLDER "
+        "--copy_files tokenizer.json preprocessor_config.json",
+    )
 
 
 def _check_hub(name: str) -> None:

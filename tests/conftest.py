@@ -1,6 +1,8 @@
 """Fixtures that all rooms share."""
 
+import logging
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +68,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         missing(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Name of a bucket on a real S3 server on loopback, which the environment leads to."""
+    require("moto", "pip install 'moto[server]'")
+    require("s3fs", "pip install 'emotrove[s3]'")
+    import boto3
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    s3fs.S3FileSystem.clear_instance_cache()  # one made before would talk to the store of an earlier test
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "writer")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "writer")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    name = f"bucket-{uuid.uuid4().hex}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    yield name
+    server.stop()
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -1,13 +1,10 @@
 """The same job from and to an object store."""
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.packages import require
 from tests.pipeline.command import emotrove, last_event
 from tests.pipeline.rows import assert_same, rows_of
 from tests.speech import small_shards
@@ -18,33 +15,10 @@ SHARDS, CLIPS = 2, 16
 PROFILE = "chunk: {clips: 8}\nreference: {clips: 32, min_clips: 16}\n"
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on a local S3 server."""
-    require("moto", "pip install 'moto[server]'")
-    require("s3fs", "pip install 'emotrove[s3]'")
-    import boto3
-    import s3fs
-    from moto.server import ThreadedMotoServer
-
-    s3fs.S3FileSystem.clear_instance_cache()  # one made before would talk to the store of an earlier test
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="speech")
-    yield "s3://speech"
-    server.stop()
-    s3fs.S3FileSystem.clear_instance_cache()
-
-
 def test_from_and_to_s3(s3: str, shared_data: Path, tmp_path: Path) -> None:
     import boto3
 
+    root = f"s3://{s3}"
     shards = small_shards(shared_data, tmp_path / "in", SHARDS, CLIPS)
     profile = tmp_path / "profile.yaml"
     profile.write_text(PROFILE)
@@ -53,24 +27,24 @@ def test_from_and_to_s3(s3: str, shared_data: Path, tmp_path: Path) -> None:
 
     bucket = boto3.client("s3")
     for shard in shards:
-        bucket.upload_file(str(shard), "speech", f"in/{shard.name}")
-    command = ("label", f"{s3}/in/*.tar", f"{s3}/run", "--profile", profile, "--json")
+        bucket.upload_file(str(shard), s3, f"in/{shard.name}")
+    command = ("label", f"{root}/in/*.tar", f"{root}/run", "--profile", profile, "--json")
     # First a part, then the rest into the same folder.
     assert last_event(emotrove(*command, "--limit", "20"))["rows"] == 20
     event = last_event(emotrove(*command))
     assert (event["rows"], event["shards_done"]) == (SHARDS * CLIPS - 20, SHARDS)
     assert last_event(emotrove(*command))["bytes_read"] == 0
 
-    account = json.loads(emotrove("status", f"{s3}/run", "--json").stdout)
+    account = json.loads(emotrove("status", f"{root}/run", "--json").stdout)
     assert account["complete"] and account["rows"] == SHARDS * CLIPS
-    on_s3 = rows_of(f"{s3}/run")
-    assert all(row["audio_uri"].startswith("s3://speech/in/") for row in on_s3.values())
+    on_s3 = rows_of(f"{root}/run")
+    assert all(row["audio_uri"].startswith(f"{root}/in/") for row in on_s3.values())
     assert_same(rows_of(str(local)), on_s3)
     # No temporary file is left behind, and the lease is given back.
-    keys = {item["Key"] for item in bucket.list_objects_v2(Bucket="speech", Prefix="run/")["Contents"]}
+    keys = {item["Key"] for item in bucket.list_objects_v2(Bucket=s3, Prefix="run/")["Contents"]}
     assert not [key for key in keys if "tmp" in key or "lease" in key]
 
-    exported = emotrove("export", f"{s3}/run", tmp_path / "out", "--per-class", "1")
+    exported = emotrove("export", f"{root}/run", tmp_path / "out", "--per-class", "1")
     assert exported.returncode == 0, exported.stderr
     assert len(list((tmp_path / "out" / "wav").iterdir())) == len(
         (tmp_path / "out" / "dataset.jsonl").read_text().splitlines()

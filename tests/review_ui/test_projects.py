@@ -1,12 +1,9 @@
 """``review init`` on a real Label Studio."""
 
 import json
-import logging
 import signal
 import subprocess
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,6 @@ from manifests.run_folder import RunFolder
 from review_ui.config_change import server_config_changed
 from review_ui.server import TOKEN_VARIABLE, LabelStudioServer
 from review_ui.settings import ReviewSettings
-from tests.packages import require
 from tests.pipeline.command import EMOTROVE, cli
 from tests.review_ui.faulty_proxy import Fault, faulty_proxy
 from tests.review_ui.label_studio import RunningLabelStudio
@@ -221,29 +217,11 @@ def test_a_server_that_serves_no_local_files(run: RunFolder, server: LabelStudio
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on a real S3 server on loopback."""
-    require("moto", "pip install 'moto[server]'")
-    require("s3fs", "pip install 'emotrove[s3]'")
-    import boto3
-    import s3fs
-    from moto.server import ThreadedMotoServer
-
-    s3fs.S3FileSystem.clear_instance_cache()  # one made before would talk to the store of an earlier test
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket that Label Studio reads with a key of its own."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "writer")
         monkeypatch.setenv(f"EMOTROVE_LABEL_STUDIO_{name}", "reader")
-    name = f"clips-{uuid.uuid4().hex}"
-    boto3.client("s3").create_bucket(Bucket=name)
-    yield name
-    server.stop()
-    s3fs.S3FileSystem.clear_instance_cache()
+    return s3
 
 
 def test_clips_in_a_bucket(run: RunFolder, server: LabelStudioServer, bucket: str) -> None:
