@@ -7,15 +7,12 @@ Both are one thing: a file of utterance ids and source ids. An Emilia id stands 
 import json
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
 
 from manifests.errors import EmotroveError, InputError
 from manifests.ids import is_valid_id, parse_emilia_id
 from manifests.storage import open_binary
-
-Reason = Literal["id", "source"]
 
 EXCLUSION = pa.schema([pa.field("kind", pa.string(), nullable=False), pa.field("key", pa.string(), nullable=False)])
 """``kind`` is ``id`` or ``source``."""
@@ -35,19 +32,6 @@ class Exclusion:
     def __or__(self, other: "Exclusion") -> "Exclusion":
         return Exclusion(self.ids | other.ids, self.sources | other.sources)
 
-    def excludes(self, utterance_id: str, source_id: str | None) -> Reason | None:
-        """Why this clip stays out, or None where it may stay.
-
-        The source that an Emilia id names counts too, so that a row whose ``source_id`` says something else is still found.
-        """
-        own = _as_published(utterance_id)
-        if own in self.ids:
-            return "id"
-        emilia = parse_emilia_id(own)
-        if source_id in self.sources or (emilia is not None and emilia.source_id in self.sources):
-            return "source"
-        return None
-
     def table(self) -> pa.Table:
         """EXCLUSION, sorted; to be registered with DuckDB for ``exclusion_reason_sql``."""
         rows = [("id", key) for key in sorted(self.ids)] + [("source", key) for key in sorted(self.sources)]
@@ -56,7 +40,9 @@ class Exclusion:
 
 
 def exclusion_reason_sql(utterance_id: str, source_id: str, exclusion: str = "exclusion") -> str:
-    """``Exclusion.excludes`` as a SQL expression: ``id``, ``source``, or null.
+    """A SQL expression for why a clip stays out: ``id``, ``source``, or null where it may stay.
+
+    The source that an Emilia id names counts too, so that a row whose ``source_id`` says something else is still found.
 
     Parameters
     ----------
@@ -118,13 +104,13 @@ def _read_line(line: bytes, where: str, ids: set[str], sources: set[str]) -> Non
     if not text:
         return
     # A table or a list of files would be read as ids that no clip has, and nothing would be kept out.
-    if any(sign in text for sign in ',"[]\t') or not is_valid_id(text.replace("~", "-")):
+    if any(sign in text for sign in ',"[]\t') or not is_valid_id(text.replace("~", "-")) or _names_a_file(text):
         raise ExclusionError(
             f'{where}: {text[:80]!r} is not an id. Give one id on each line, or rows such as {{"id": "…"}}'
         )
     own = _as_published(text)
     emilia = parse_emilia_id(own)
-    if parse_emilia_id(f"{own}_W0") is not None:
+    if _is_emilia_source(own):
         sources.add(own)
         return
     ids.add(own)
@@ -152,6 +138,16 @@ def _read_row(text: str, where: str, ids: set[str], sources: set[str]) -> None:
         emilia = parse_emilia_id(own)
         if emilia is not None:
             sources.add(emilia.source_id)
+
+
+def _is_emilia_source(text: str) -> bool:
+    return parse_emilia_id(f"{text}_W0") is not None
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether it is an Emilia id, or source, with the ending of a file behind it."""
+    stem = text.rpartition(".")[0]
+    return parse_emilia_id(stem) is not None or _is_emilia_source(stem)
 
 
 def _as_published(utterance_id: str) -> str:

@@ -12,13 +12,13 @@ import duckdb
 
 from manifests.emotions import CLASSES
 from manifests.errors import InputError
-from manifests.exclusion import Exclusion, exclusion_reason_sql
+from manifests.exclusion import Exclusion
 from manifests.release import COLUMNS, RELEASE_VERSION, release_row, write_jsonl, write_parquet
 from manifests.run_folder import RunFolder
 from pipeline.duplicates import present_duplicates
 from pipeline.release.audio import AT_ONCE, Listener, write_wavs
 from pipeline.release.folder import new_folder
-from pipeline.release.kept_out import EXCLUDED, TAKEN_DOWN, kept_out
+from pipeline.release.kept_out import kept_out, kept_out_sql
 from pipeline.release.provenance import provenance
 from pipeline.release.tally import Counts, nested, shortfall
 
@@ -129,18 +129,15 @@ def _choose(
     """Make the table ``chosen``: shard, position and rank. Gives how many clips each list has kept out."""
     db.register("labels", run.dataset(["labeled"]))
     db.register("duplicates", present_duplicates(run))
-    for why, exclusion in lists.items():
-        db.register(f"list_{why}", exclusion.table())
-    cases = [exclusion_reason_sql("utterance_id", "source_id", f"list_{why}") for why in (TAKEN_DOWN, EXCLUDED)]
     db.execute(
         f"""
         CREATE TEMP TABLE candidates AS
         SELECT utterance_id, shard, position, language, consensus.emotion AS emotion, consensus.confidence AS confidence,
-            CASE WHEN ({cases[0]}) IS NOT NULL THEN $taken_down WHEN ({cases[1]}) IS NOT NULL THEN $excluded END AS out
+            {kept_out_sql(db, lists)} AS out
         FROM labels ANTI JOIN duplicates USING (shard, position)
         WHERE consensus.emotion IS NOT NULL AND ($languages IS NULL OR list_contains($languages, language))
         """,
-        {"languages": None if languages is None else list(languages), "taken_down": TAKEN_DOWN, "excluded": EXCLUDED},
+        {"languages": None if languages is None else list(languages)},
     )
     db.execute(
         """

@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from manifests.errors import InputError
-from manifests.exclusion import Exclusion, exclusion_reason_sql
+from manifests.exclusion import Exclusion
 from manifests.run_folder import RunFolder
 from manifests.schema import LABELS
 from pipeline.release.audio import AT_ONCE
-from pipeline.release.kept_out import EXCLUDED, TAKEN_DOWN
+from pipeline.release.kept_out import kept_out_sql
 
 _CANDIDATES = """
 CREATE TEMP TABLE candidates AS
 SELECT utterance_id, status, curated.emotion, curated.arm, curated.policy, coalesce(language, '?') AS language,
     routes.shard, routes.position, routes.audio_uri, routes.audio_sha256,
-    CASE WHEN ({taken_down}) IS NOT NULL THEN $taken_down WHEN ({excluded}) IS NOT NULL THEN $out END AS kept_out
+    {kept_out} AS kept_out
 FROM curated JOIN routes USING (utterance_id)
 WHERE status IN ('verified', 'adjudicated') AND curated.arm IS DISTINCT FROM 'gold'
     AND ($languages IS NULL OR list_contains($languages, coalesce(language, '?')))
@@ -81,13 +81,8 @@ def choose(
     with duckdb.connect() as db:
         db.register("curated", curated.drop_columns(["answers"]))
         db.register("routes", routes.select(["utterance_id", "shard", "position", "audio_uri", "audio_sha256"]))
-        for why, exclusion in lists.items():
-            db.register(f"list_{why}", exclusion.table())
-        reasons = {
-            why: exclusion_reason_sql("utterance_id", "source_id", f"list_{why}") for why in (TAKEN_DOWN, EXCLUDED)
-        }
         wanted = None if languages is None else list(languages)
-        db.execute(_CANDIDATES.format(**reasons), {"taken_down": TAKEN_DOWN, "out": EXCLUDED, "languages": wanted})
+        db.execute(_CANDIDATES.format(kept_out=kept_out_sql(db, lists)), {"languages": wanted})
         db.execute(_CHOSEN, {"per_class": per_class, "seed": str(seed)})
         counted = dict(db.sql("SELECT kept_out, count(*) FROM candidates GROUP BY kept_out").fetchall())
         db.register("labels", _labels(run, [row[0] for row in db.sql("SELECT DISTINCT shard FROM chosen").fetchall()]))
