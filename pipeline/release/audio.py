@@ -28,7 +28,7 @@ def write_wavs(folder: Path, batches: Batches, listener: Listener) -> Iterator[d
 
     Raises
     ------
-    InputError : the audio of a clip is gone, or is not what was labelled
+    InputError : the audio of a clip is gone, is not what was labelled, or cannot be decoded here
     """
     done = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -46,6 +46,10 @@ def _write_wav(folder: Path, row: dict[str, Any]) -> None:
     if heard["audio_sha256"] != row["audio_sha256"]:
         raise InputError(
             f"{row['audio_uri']} is not the audio that was labelled as {row['utterance_id']}: the shard has changed"
+        )
+    if heard["audio"] is None:  # the job could decode it, so this machine's libsndfile is another one
+        raise InputError(
+            f"{row['utterance_id']} cannot be decoded here ({heard['detail']}). Update soundfile, or export where it was labelled"
         )
     buffer = io.BytesIO()
     with sf.SoundFile(buffer, "w", SAMPLE_RATE_HZ, 1, "PCM_16", format="WAV") as file:

@@ -64,6 +64,8 @@ def test_the_audio_is_what_the_experts_heard(run: RunFolder, tmp_path: Path) -> 
             samples = file.read(dtype="int16")
         original = decode_row({"outcome": "pending", "audio": encoded(200 + 20 * position)}, 0.1, 30.0)
         assert samples.astype("<i2").tobytes() == original["audio"]
+        # Nothing else is in the file: no name, no software, no date.
+        assert (tmp_path / "out" / row["wav"]).stat().st_size == 44 + len(original["audio"])
 
 
 def test_nobody_can_be_found_in_it(run: RunFolder, tmp_path: Path) -> None:
