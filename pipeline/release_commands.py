@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from manifests.command_line import JsonOption, RunArgument, bar, clear_errors, print_json, stop
+from pipeline.options import LanguagesOption, chosen_languages
 
 
 def curate(run: RunArgument, json: JsonOption = False) -> None:
@@ -49,7 +50,7 @@ def export(
             min=1, help="At most N clips for each language and emotion; a class that has fewer is not filled up."
         ),
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="Only these languages, e.g. en,zh.")] = None,
+    languages: LanguagesOption = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Ids and sources to keep out, such as a test set. Repeatable."),
@@ -70,7 +71,10 @@ def export(
     ] = None,
     split_by: Annotated[
         str | None,
-        typer.Option(metavar="KEYS", help="With --split: what keeps clips together. Leave text out for read speech."),
+        typer.Option(
+            metavar="KEYS",
+            help="With --split: what keeps clips together; source,speaker,text,audio if not given. Leave text out for read speech.",
+        ),
     ] = None,
     about: Annotated[
         str | None,
@@ -94,7 +98,7 @@ def export(
 
         emotrove export runs/first emo-v1 --verified --per-class 100 --split 80/10/10 --exclude test.jsonl
     """
-    wanted = [code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None
+    wanted = chosen_languages(languages)
     with clear_errors():
         from manifests.run_folder import RunFolder
 

@@ -60,7 +60,7 @@ def print_release(release: dict[str, Any], out: Path) -> None:
             shown.print(f"[yellow]{escape(warning)}[/yellow]")
     removed = ", ".join(f"{why.replace('_', ' ')} {n:,}" for why, n in release["removed"].items())
     shown.print(f"kept out by a list: {removed}")
-    shown.print(f"written to {escape(str(out))}; what is in it says its README.md")
+    shown.print(f"written to {escape(str(out))}; its README.md says what is in it")
 
 
 def _table(*names: str) -> Table:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from manifests.command_line import JsonOption, RunArgument, bar, clear_errors, print_json
+from pipeline.options import LanguagesOption, chosen_languages
 
 
 class PolicyName(str, enum.Enum):
@@ -45,7 +46,7 @@ def route(
             help="Accept the machine's label where all voters agree at this confidence or above. Default: accept none.",
         ),
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="Only these languages, e.g. en,zh.")] = None,
+    languages: LanguagesOption = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,7 +82,7 @@ def route(
             gold=gold,
             gold_share=gold_share,
             accept_above=accept_above,
-            languages=[code.strip().lower() for code in languages.split(",") if code.strip()] if languages else None,
+            languages=chosen_languages(languages),
             exclude=exclude or (),
             seed=seed,
             dry_run=dry_run,

@@ -232,6 +232,9 @@ def test_options_that_do_not_go_together(run: RunFolder, tmp_path: Path) -> None
     assert done.exit_code == 2 and "--format is for machine labels" in done.stderr
     done = cli("export", run, tmp_path / "a", "--verified", "--split-by", "source")
     assert done.exit_code == 2 and "give --split too" in done.stderr
+    for command in (("export", run, tmp_path / "a", "--verified"), ("export", run, tmp_path / "a"), ("route", run)):
+        done = cli(*command, "--languages", ",")
+        assert done.exit_code == 2 and "--languages names no language" in done.stderr
     assert not (tmp_path / "a").exists()
 
 
