@@ -53,6 +53,7 @@ class Agreement:
     part: str  # e.g. "all clips", "control slice", "angry", "zh"
     measure: str  # e.g. "Krippendorff's α"
     n: int  # clips
+    n_sources: int  # recordings they come from
     value: float | None
     low: float | None
     high: float | None
@@ -175,17 +176,13 @@ def _agreement(found: Sequence[Agreement]) -> Iterator[str]:
         yield "Not measured."
         return
     yield (
-        "Before adjudication, over the clips that both experts answered, with 95 % intervals. It describes the review, and not only "
-        "the clips that went into the data set, on which people agree by construction."
+        "Before adjudication, over the clips that both experts answered. It describes the review, and not only the clips that went into "
+        "the data set, on which people agree by construction. The intervals say how far a figure would move with other recordings; of "
+        "fewer than about twenty they are too narrow, and where all answers agree they have no width: then read the number of clips."
     )
     yield _table(
-        ["part", "measure", "clips", "value", "95 % interval"],
-        [
-            [one.part, one.measure, one.n, _number(one.value), f"{_number(one.low)} to {_number(one.high)}"]
-            if one.low is not None and one.high is not None
-            else [one.part, one.measure, one.n, _number(one.value), "not defined"]
-            for one in found
-        ],
+        ["part", "measure", "clips", "recordings", "value", "95 % interval"],
+        [[one.part, one.measure, one.n, one.n_sources, _number(one.value), _interval(one)] for one in found],
     )
 
 
@@ -219,6 +216,12 @@ def _licences(about: Publication) -> Iterator[str]:
         found = known_license(stated)
         rows.append([stated, found.url or "", count])
     yield _table(["licence", "address", "clips"], rows)
+
+
+def _interval(one: Agreement) -> str:
+    if one.low is None or one.high is None:
+        return "not defined"
+    return f"{_number(one.low)} to {_number(one.high)}"
 
 
 def _number(value: float | None) -> str:

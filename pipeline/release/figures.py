@@ -100,7 +100,7 @@ def agreement_rows(answers: pa.Table) -> list[Agreement]:
 def _of(part: str, found: Coefficients, measures: tuple[str, ...]) -> Iterator[Agreement]:
     for measure in measures:
         figure = getattr(found, measure)
-        yield Agreement(part, _MEASURES[measure], found.n, figure.value, figure.low, figure.high)
+        yield Agreement(part, _MEASURES[measure], found.n, found.n_sources, figure.value, figure.low, figure.high)
 
 
 def card_contents(

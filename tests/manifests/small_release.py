@@ -45,8 +45,8 @@ def contents(**changes: Any) -> Contents:
         "sources": 11,
         "people": 3,
         "agreement": [
-            Agreement("control slice", "Krippendorff's α", 1234, 0.61234, 0.5, 0.7),
-            Agreement("zh", "Cohen's κ", 1, None, None, None),
+            Agreement("control slice", "Krippendorff's α", 1234, 56, 0.61234, 0.5, 0.7),
+            Agreement("zh", "Cohen's κ", 1, 1, None, None, None),
         ],
         "per_class": 6,
         "short": {"en": {"sad": 1, "happy": 5}},

@@ -66,8 +66,8 @@ def test_the_figures_are_told() -> None:
     assert "| en | 0 | 0 | 0 | 1 | 0 | 5 | 0 | 6 |" in text and "| all | 0 | 0 | 0 | 1 | 0 | 11 | 0 | 12 |" in text
     assert "Short of the 6 clips asked for in en: sad 1, happy 5. Nothing was filled up." in text
     assert "| no\\_agreement | no emotion was agreed on | 4 | 0 |" in text
-    assert "| control slice | Krippendorff's α | 1,234 | 0.612 | 0.500 to 0.700 |" in text
-    assert "| zh | Cohen's κ | 1 | not defined | not defined |" in text
+    assert "| control slice | Krippendorff's α | 1,234 | 56 | 0.612 | 0.500 to 0.700 |" in text
+    assert "| zh | Cohen's κ | 1 | 1 | not defined | not defined |" in text
     assert "9 of the 12 clips (75%) went to the experts because a model chose them" in text
     assert "On 3 of the clips (25%) two experts differed" in text
     assert "The machine's label was hidden from the experts." in text

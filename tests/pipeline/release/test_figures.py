@@ -41,7 +41,10 @@ def test_agreement_is_over_all_that_both_answered(tmp_path: Path) -> None:
         "of what was never given there is none"
     )
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
-    assert f"| all clips | Cohen's κ | 13 | {whole['value']:.3f} | {whole['low']:.3f} to {whole['high']:.3f} |" in card
+    assert (
+        f"| all clips | Cohen's κ | 13 | 13 | {whole['value']:.3f} | {whole['low']:.3f} to {whole['high']:.3f} |"
+        in card
+    )
 
 
 def test_the_card_shows_what_the_release_holds(tmp_path: Path) -> None:
