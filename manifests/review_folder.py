@@ -130,7 +130,7 @@ class ReviewFolder:
 
         Raises
         ------
-        RunFolderError : nothing was curated yet
+        RunFolderError : nothing was curated yet, or the file is damaged
         """
         try:
             return self.run.read_table(CURATED_FILE).cast(CURATED)
@@ -138,6 +138,10 @@ class ReviewFolder:
             raise RunFolderError(
                 f"{self.run} has nothing curated yet. Do it with: emotrove curate {self.run}"
             ) from None
+        except (RunFolderError, ValueError) as error:  # ValueError: it has other columns than those of this version
+            raise RunFolderError(
+                f"{self.store.path(CURATED_FILE)} cannot be used. Make it again with: emotrove curate {self.run}"
+            ) from error
 
     def write_curated(self, table: pa.Table) -> None:
         self.store.write_bytes(CURATED_FILE, encode_parquet(table.cast(CURATED)))

@@ -9,7 +9,7 @@ import pytest
 from manifests.errors import RunFolderError
 from manifests.review import ADJUDICATION, LEDGER
 from manifests.review_folder import CURATED_FILE, ReviewFolder
-from manifests.run_folder import RunFolder
+from manifests.run_folder import RunFolder, encode_parquet
 from pipeline.curation import curate_run
 from tests.pipeline.command import cli
 from tests.pipeline.reviewed_run import NOON, heard, reviewed_run
@@ -116,6 +116,16 @@ def test_nothing_to_curate(tmp_path: Path) -> None:
         curate_run(run)
     with pytest.raises(RunFolderError, match="nothing curated yet.*emotrove curate"):
         ReviewFolder(run).curated()
+
+
+@pytest.mark.parametrize("data", [b"damaged", encode_parquet(pa.table({"of": ["another version"]}))])
+def test_a_file_that_cannot_be_used_is_made_again(tmp_path: Path, data: bytes) -> None:
+    run = reviewed_run(tmp_path, CLIPS)
+    run.store.write_bytes(CURATED_FILE, data)
+    with pytest.raises(RunFolderError, match="Make it again with: emotrove curate"):
+        ReviewFolder(run).curated()
+    curate_run(run)
+    assert ReviewFolder(run).curated().num_rows == len(CLIPS)
 
 
 def test_the_command(tmp_path: Path) -> None:
