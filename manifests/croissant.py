@@ -1,13 +1,12 @@
 """Croissant 1.0 metadata: what a data set holds, for machines (https://docs.mlcommons.org/croissant/docs/croissant-spec.html)."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from manifests.card import HOW_LABELLED, LIMITS
 from manifests.publication import Publication, known_license
-from manifests.release import COLUMNS
+from manifests.release import COLUMNS, sha256_of
 
 _OWN_WORDS: Final = (
     *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format"),
@@ -80,10 +79,6 @@ _WAVS: Final = {
 
 
 def _file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
     return {
         "@type": "cr:FileObject",
         "@id": path.name,
@@ -91,7 +86,7 @@ def _file(path: Path) -> dict[str, Any]:
         "contentUrl": path.name,
         "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": "application/jsonlines",
-        "sha256": digest.hexdigest(),
+        "sha256": sha256_of(path),
     }
 
 

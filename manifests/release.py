@@ -1,5 +1,6 @@
 """The files of a data set in EMO-Emilia's form: a table with ``index, emotion, wav, text``, and the provenance beside it."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from itertools import islice
@@ -37,3 +38,12 @@ def write_parquet(path: Path, rows: Iterable[dict[str, str]]) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while part := list(islice(left, _ROWS_AT_ONCE)):
             writer.write_table(pa.Table.from_pylist(part, schema=schema))
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

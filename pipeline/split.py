@@ -11,10 +11,10 @@ import pyarrow as pa
 from manifests.errors import InputError
 from manifests.groups import GROUP_ROWS, KEYS, Key
 from manifests.ids import parse_emilia_id
+from manifests.release import sha256_of
 from manifests.split_report import SplitReport
 from manifests.splits import SPLITS, assign, parse_ratios
 from manifests.storage import Store
-from pipeline.release.folder import sha256_of
 
 Listener = Callable[[int, int], None]
 """Called with the number of audio files read and the number in all."""

@@ -1,6 +1,5 @@
 """A folder for a data set that appears whole or not at all, and the checksums of what is in it."""
 
-import hashlib
 import os
 import shutil
 import uuid
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manifests.errors import StorageError
+from manifests.release import sha256_of
 
 CHECKSUMS = "checksums.sha256"
 
@@ -34,15 +34,6 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise StorageError(f"Could not write {out}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_checksums(folder: Path) -> None:
