@@ -16,8 +16,8 @@ from manifests.review_folder import ReviewFolder
 _FIELDS = [name for name in LEDGER.names if name not in ("unknown", "raw", "pulled_at")]
 
 _JUDGE = f"""
-WITH last AS (
-    SELECT * FROM ledger QUALIFY row_number() OVER (PARTITION BY slot, annotation_id ORDER BY seq DESC) = 1
+WITH last AS (  -- another server numbers its annotations from 1 again
+    SELECT * FROM ledger QUALIFY row_number() OVER (PARTITION BY slot, project_id, annotation_id ORDER BY seq DESC) = 1
 ),
 alone AS (  -- what an answer says of itself
     SELECT last.*, routes.duration_s, routes.arm, routes.language, routes.source_id, routes.gold_emotion,
@@ -38,14 +38,14 @@ alone AS (  -- what an answer says of itself
     LEFT JOIN routes ON routes.utterance_id = last.utterance_id
     WHERE state != 'deleted'
 ),
-good AS (SELECT slot, utterance_id, annotator, created_at, annotation_id FROM alone WHERE len(own) = 0),
+good AS (SELECT slot, utterance_id, annotator, created_at, project_id, annotation_id FROM alone WHERE len(own) = 0),
 first_in_slot AS (  -- the first good answer of each person in each slot
     SELECT * FROM good
-    QUALIFY row_number() OVER (PARTITION BY slot, utterance_id, annotator ORDER BY created_at, annotation_id) = 1
+    QUALIFY row_number() OVER (PARTITION BY slot, utterance_id, annotator ORDER BY created_at, project_id, annotation_id) = 1
 ),
 first_of_person AS (  -- and of these the first of each person over both expert slots
     SELECT * FROM first_in_slot WHERE slot != $adjudication
-    QUALIFY row_number() OVER (PARTITION BY utterance_id, annotator ORDER BY created_at, slot, annotation_id) = 1
+    QUALIFY row_number() OVER (PARTITION BY utterance_id, annotator ORDER BY created_at, slot, project_id, annotation_id) = 1
 ),
 heard AS (SELECT DISTINCT utterance_id, annotator FROM ledger WHERE slot != $adjudication),
 impartial AS (
@@ -54,8 +54,8 @@ impartial AS (
     SELECT * FROM first_in_slot ANTI JOIN heard USING (utterance_id, annotator) WHERE slot = $adjudication
 ),
 counted AS (
-    SELECT slot, annotation_id FROM impartial
-    QUALIFY row_number() OVER (PARTITION BY slot, utterance_id ORDER BY created_at, annotation_id) = 1
+    SELECT slot, project_id, annotation_id FROM impartial
+    QUALIFY row_number() OVER (PARTITION BY slot, utterance_id ORDER BY created_at, project_id, annotation_id) = 1
 )
 SELECT {", ".join(f"alone.{name}" for name in _FIELDS)},
     list_sort(CASE
@@ -69,11 +69,11 @@ SELECT {", ".join(f"alone.{name}" for name in _FIELDS)},
     counted.annotation_id IS NOT NULL AS counts,
     alone.duration_s, arm, language, source_id, gold_emotion, machine_emotion, show_machine
 FROM alone
-LEFT JOIN counted USING (slot, annotation_id)
-LEFT JOIN first_in_slot USING (slot, annotation_id)
-LEFT JOIN first_of_person USING (slot, annotation_id)
+LEFT JOIN counted USING (slot, project_id, annotation_id)
+LEFT JOIN first_in_slot USING (slot, project_id, annotation_id)
+LEFT JOIN first_of_person USING (slot, project_id, annotation_id)
 LEFT JOIN heard ON heard.utterance_id = alone.utterance_id AND heard.annotator = alone.annotator
-ORDER BY alone.utterance_id, alone.slot, alone.created_at, alone.annotation_id
+ORDER BY alone.utterance_id, alone.slot, alone.created_at, alone.project_id, alone.annotation_id
 """
 
 

@@ -178,6 +178,15 @@ def test_two_servers_may_use_the_same_numbers() -> None:
     assert table["counts"].to_pylist() == [True, True]
 
 
+def test_a_new_server_may_use_the_numbers_of_a_lost_one() -> None:
+    answers = Answers()
+    answers.add("A", 0, "ann", "sad", annotation_id=1)
+    answers.add("A", 1, "ann", "happy", annotation_id=1, project_id=9, task_id=1)
+    again = [{**tasks().to_pylist()[1], "project_id": 9, "task_id": 1}]
+    table = judged(routes(), pa.concat_tables([tasks(), pa.Table.from_pylist(again, schema=TASKS)]), answers.table())
+    assert [(row["answer"], row["counts"]) for row in table.to_pylist()] == [("sad", True), ("happy", True)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
