@@ -115,16 +115,6 @@ def test_exclusion_and_takedown_by_id_and_source(tmp_path: Path) -> None:
         released(run, tmp_path / "none", exclude=(str(everything),))
 
 
-def test_the_published_test_set_can_be_kept_out(tmp_path: Path, shared_data: Path) -> None:
-    published = lines(shared_data / "emo_emilia" / "Emo-Emilia-ALL.jsonl")[0]["index"]
-    source = published.rsplit("_", 1)[0]
-    clips = [published, f"{source}_W999999", "ZH_B99999_S99999_W000000"]
-    run = curated(tmp_path, [heard(name, "sad", "sad", source_id=name.rsplit("_", 1)[0]) for name in clips])
-    table = str(shared_data / "emo_emilia" / "Emo-Emilia-ALL.jsonl")
-    release, ids = released(run, tmp_path / "out", exclude=(table,))
-    assert ids == ["ZH_B99999_S99999_W000000"] and release["removed"]["excluded"] == 2
-
-
 def test_a_damaged_shard_that_is_not_needed_does_not_matter(tmp_path: Path) -> None:
     run = curated(tmp_path, [heard("a", "sad", "sad")])
     run.store.write_bytes("labels/outcome=labeled/EN-1-00000000.parquet", b"damaged")
