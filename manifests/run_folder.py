@@ -261,6 +261,17 @@ class RunFolder:
         """All rows with these outcomes as an Arrow dataset, which is read in batches; ``but`` names files to leave out."""
         return self.dataset_of([name for name in self.label_files(outcomes) if name not in but], LABELS)
 
+    def labeled_of(self, shards: Iterable[str]) -> pa.dataset.Dataset:
+        """The labelled rows of these shards alone: who needs few clips of a large run reads few files."""
+        files = self.chunk_files()
+        names = [
+            by_outcome["labeled"]
+            for shard in sorted(shards)
+            for by_outcome in files.get(shard, {}).values()
+            if "labeled" in by_outcome
+        ]
+        return self.dataset_of(names, LABELS)
+
     def dataset_of(self, names: Sequence[str], schema: pa.Schema) -> pa.dataset.Dataset:
         """Parquet files of the run, by name, as an Arrow dataset, which is read in batches."""
         if self.store.is_local:

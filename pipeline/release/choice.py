@@ -1,17 +1,15 @@
 """Which verified clips go into a release."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset
 
 from manifests.errors import InputError
 from manifests.exclusion import Exclusion
 from manifests.run_folder import RunFolder
-from manifests.schema import LABELS
 from pipeline.release.audio import AT_ONCE
 from pipeline.release.kept_out import kept_out_sql
 
@@ -85,7 +83,9 @@ def choose(
         db.execute(_CANDIDATES.format(kept_out=kept_out_sql(db, lists)), {"languages": wanted})
         db.execute(_CHOSEN, {"per_class": per_class, "seed": str(seed)})
         counted = dict(db.sql("SELECT kept_out, count(*) FROM candidates GROUP BY kept_out").fetchall())
-        db.register("labels", _labels(run, [row[0] for row in db.sql("SELECT DISTINCT shard FROM chosen").fetchall()]))
+        db.register(
+            "labels", run.labeled_of([row[0] for row in db.sql("SELECT DISTINCT shard FROM chosen").fetchall()])
+        )
         clips = db.sql(_LABELLED).to_arrow_table()
     removed = {why: counted.get(why, 0) for why in lists}
     if not clips.num_rows:
@@ -100,7 +100,7 @@ def whole_rows(run: RunFolder, clips: pa.Table) -> Iterator[tuple[int, list[dict
     The audio is looked for where it was when the clips were routed, because that is what the experts heard.
     """
     with duckdb.connect() as db:
-        db.register("labels", _labels(run, clips["shard"].unique().to_pylist()))
+        db.register("labels", run.labeled_of(clips["shard"].unique().to_pylist()))
         db.register("clips", clips)
         cursor = db.execute(
             """
@@ -122,18 +122,6 @@ def whole_rows(run: RunFolder, clips: pa.Table) -> Iterator[tuple[int, list[dict
                     for row in rows
                 ],
             )
-
-
-def _labels(run: RunFolder, shards: Collection[str]) -> pa.dataset.Dataset:
-    """The labelled rows of these shards alone: a release is from few of the shards of a large run."""
-    files = run.chunk_files()
-    names = [
-        by_outcome["labeled"]
-        for shard in sorted(shards)
-        for by_outcome in files.get(shard, {}).values()
-        if "labeled" in by_outcome
-    ]
-    return run.dataset_of(names, LABELS)
 
 
 def _nothing(run: RunFolder, removed: Mapping[str, int], languages: Sequence[str] | None) -> str:

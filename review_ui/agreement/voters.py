@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manifests.emotions import Emotion
 from manifests.errors import RunFolderError
@@ -21,7 +22,7 @@ _READ = """
 SELECT utterance_id, vote.voter AS voter, vote.emotion AS emotion
 FROM (
     SELECT utterance_id, unnest(votes) AS vote
-    FROM labels JOIN routes USING (utterance_id, shard, position) SEMI JOIN asked USING (utterance_id)
+    FROM labels JOIN asked USING (utterance_id, shard, position)
 )
 WHERE vote.emotion IS NOT NULL
 ORDER BY utterance_id, voter
@@ -31,7 +32,7 @@ ORDER BY utterance_id, voter
 def read_votes(run: RunFolder, routes: pa.Table, utterance_ids: npt.NDArray[np.object_]) -> pa.Table:
     """The votes on these clips: ``utterance_id, voter, emotion``.
 
-    The rows of the run are read as a stream; what stays in memory is the clips asked for.
+    Only the shards that the clips are from are read, as a stream; what stays in memory is the clips asked for.
 
     Parameters
     ----------
@@ -41,10 +42,10 @@ def read_votes(run: RunFolder, routes: pa.Table, utterance_ids: npt.NDArray[np.o
     ------
     RunFolderError : a vote is for an emotion that emotrove does not know
     """
+    asked = routes.filter(pc.is_in(routes["utterance_id"], pa.array(utterance_ids, pa.string())))
     with duckdb.connect() as db:
-        db.register("labels", run.dataset(["labeled"]))
-        db.register("routes", routes.select(["utterance_id", "shard", "position"]))
-        db.register("asked", pa.table({"utterance_id": pa.array(utterance_ids, pa.string())}))
+        db.register("labels", run.labeled_of(asked["shard"].unique().to_pylist()))
+        db.register("asked", asked.select(["utterance_id", "shard", "position"]))
         votes = db.sql(_READ).to_arrow_table()
     strange = sorted(set(votes["emotion"].unique().to_pylist()) - set(VOTES))
     if strange:

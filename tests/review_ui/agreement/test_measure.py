@@ -313,6 +313,12 @@ def test_a_row_whose_id_was_used_before_has_no_vote(tmp_path: Path) -> None:
     assert {found.voter for found in measure(routed, resamples=5).voters} == {None, "seed"}
 
 
+def test_a_damaged_shard_that_nobody_was_asked_about_does_not_matter(tmp_path: Path) -> None:
+    review = answered_run(tmp_path / "run", [Answered("sad", "sad", votes={"seed": "sad"})])
+    review.run.store.write_bytes("labels/outcome=labeled/EN-1-00000000.parquet", b"damaged")
+    assert {found.voter for found in measure(review, resamples=5).voters} == {None, "seed"}
+
+
 def test_a_vote_for_no_emotion_is_an_error(tmp_path: Path) -> None:
     review = answered_run(tmp_path / "run", [Answered("sad", "sad", votes={"mine": "joy"})])
     with pytest.raises(RunFolderError, match="'joy'.*must give one of: angry"):
