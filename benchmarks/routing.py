@@ -2,7 +2,7 @@
 
     python -m benchmarks.routing [--rows 5000000] [--folder FOLDER] [--pairs 3]
 
-The run is made once and stays in the folder (3 GB, four minutes). Timed is the real command in a process of its own, from its
+The run is made once and stays in the folder (1.5 GB, three minutes). Timed is the real command in a process of its own, from its
 start to its end: the first routing, and a second one that finds all quotas full. The lower bound, in the same run and in a
 process of its own, is one scan by DuckDB of the same files and columns that keeps nothing. Machines are shared, so the
 seconds of processor time are given beside those of the clock. Page caches are warm for both: the scan runs first.
