@@ -129,20 +129,21 @@ def _ensure(
             return _hold(server, recorded, wanted.repair)
         except NotOnServer as error:
             if not wanted.repair:
+                if isinstance(error, AnotherProject):
+                    raise
                 raise ReviewServerError(
                     f"The {recorded} was deleted in Label Studio. What was pulled is in the ledger. Make an empty one in its "
                     "place with --repair, then push again"
                 ) from error
-    marker = f"emotrove review {settings.review_id} slot {slot}"
-    found = _marked(server, marker)
+    draft = settings.described(slot, server.url, 0, f"{_title(review, settings, wanted)} · {_SLOT_NAMES[slot]}")
+    found = _marked(server, draft.marker)
     if found is None and recorded is not None and not wanted.repair:
         raise ReviewServerError(
             f"The {recorded} is not on {server.url}. Leave --url out to go on there; if Label Studio has lost it, make an "
             "empty one with --repair, then push again"
         )
-    title = _title(review, settings, wanted)
-    project_id, name = found or _make(server, settings, slot, f"{title} · {_SLOT_NAMES[slot]}", marker)
-    project = settings.add(slot, server.url, project_id, name)
+    project_id, title = found or (_make_new(review, server, draft), draft.title)
+    project = settings.add(slot, server.url, project_id, title)
     settings.write(review)
     if found is None:
         return "made"
@@ -169,7 +170,7 @@ def _marked(server: LabelStudioServer, marker: str) -> tuple[int, str] | None:
             raise ReviewServerError(
                 f"Label Studio at {server.url} listed {len(projects)} of {pager.response.count} projects. Run it again"
             )
-    found = [(p.id, p.title or "") for p in projects if marker in (p.description or "").splitlines()]
+    found = [(p.id, p.title or "") for p in projects if _has_line(p.description, marker)]
     if len(found) > 1:
         ids = ", ".join(str(number) for number, _ in found)
         raise ReviewServerError(
@@ -179,28 +180,44 @@ def _marked(server: LabelStudioServer, marker: str) -> tuple[int, str] | None:
     return found[0] if found else None
 
 
-def _make(server: LabelStudioServer, settings: ReviewSettings, slot: Slot, title: str, marker: str) -> tuple[int, str]:
-    project = Project(slot, server.url, 0, title, settings.screen, settings.show_machine)
-    with server.calling(f"make the project '{title}'"):
+def _make_new(review: ReviewFolder, server: LabelStudioServer, draft: Project) -> int:
+    """Make a project under a number that this slot never had, and return it.
+
+    A server that is set up anew counts from 1 again. Under the number of a lost project the next pull would take the answers
+    that were pulled from that one for deleted.
+    """
+    had = set(review.tasks([draft.slot])["project_id"].to_pylist())
+    made = [_make(server, draft)]
+    while made[-1] in had:  # the next before the last is deleted, because SQLite gives a number away again
+        made.append(_make(server, draft))
+    for superfluous in made[:-1]:
+        with server.calling(f"delete project {superfluous}"):
+            server.sdk.projects.delete(superfluous)
+    return made[-1]
+
+
+def _make(server: LabelStudioServer, draft: Project) -> int:
+    with server.calling(f"make the project '{draft.title}'"):
         made = server.sdk.projects.create(
-            title=title,
-            description=f"Made by emotrove, which finds it by the next line. Do not change that line.\n{marker}",
-            label_config=project.config,
-            expert_instruction=instruction(slot, settings.screen),
+            title=draft.title,
+            description=f"Made by emotrove, which finds it by the next line. Do not change that line.\n{draft.marker}",
+            label_config=draft.config,
+            expert_instruction=instruction(draft.slot, draft.screen),
             show_instruction=True,
             request_options=ONCE,
             **_HELD,
         )
     if made.id is None:
-        raise ReviewServerError(f"Label Studio at {server.url} made the project '{title}' without an id")
-    return made.id, title
+        raise ReviewServerError(f"Label Studio at {server.url} made the project '{draft.title}' without an id")
+    return made.id
 
 
 def _hold(server: LabelStudioServer, project: Project, repair: bool) -> Did:
     """Make sure that a project is as it was made, or put it back."""
-    changed = server_config_changed(server, project)
     with server.calling(f"read {project}"):
         now = server.sdk.projects.get(project.project_id)
+    check_marker(project, now.description)
+    changed = server_config_changed(server, project)
     drifted = {name: value for name, value in _HELD.items() if getattr(now, name, None) != value}
     if changed is None and not drifted:
         return "there"
@@ -209,6 +226,29 @@ def _hold(server: LabelStudioServer, project: Project, repair: bool) -> Did:
     with server.calling(f"put back {project}"):
         server.sdk.projects.update(project.project_id, label_config=project.config, **drifted)
     return "repaired"
+
+
+def check_marker(project: Project, description: str | None) -> None:
+    """Make sure that what a server has under the number of a project is that project.
+
+    Raises
+    ------
+    AnotherProject : it is not
+    """
+    if not _has_line(description, project.marker):
+        raise AnotherProject(
+            f"What is at {project.page} is another project than the one that was made for slot {project.slot}: its "
+            f"description lacks the line '{project.marker}'. If somebody took that line out, put it back; if Label Studio was "
+            "set up anew, make empty projects with: emotrove review init RUN --repair, then push again"
+        )
+
+
+def _has_line(description: str | None, line: str) -> bool:
+    return line in (description or "").splitlines()
+
+
+class AnotherProject(NotOnServer):
+    """The number of a project belongs to another one: the server was set up anew."""
 
 
 class ConfigChanged(ReviewServerError):

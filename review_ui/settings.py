@@ -33,6 +33,12 @@ class Project:
     title: str
     screen: Screen
     show_machine: bool
+    review_id: str
+
+    @property
+    def marker(self) -> str:
+        """The line of the project's description by which it is recognized."""
+        return f"emotrove review {self.review_id} slot {self.slot}"
 
     @property
     def config(self) -> str:
@@ -103,9 +109,13 @@ class ReviewSettings:
         }
 
     def add(self, slot: Slot, url: str, project_id: int, title: str) -> Project:
-        project = Project(slot, url, project_id, title, self.screen, self.show_machine)
-        self.projects[slot] = project
-        return project
+        """Take the project of a slot into the settings, in place of the one before."""
+        self.projects[slot] = self.described(slot, url, project_id, title)
+        return self.projects[slot]
+
+    def described(self, slot: Slot, url: str, project_id: int, title: str) -> Project:
+        """A project of this review."""
+        return Project(slot, url, project_id, title, self.screen, self.show_machine, self.review_id)
 
     def project(self, slot: Slot) -> Project:
         """The project of a slot.

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from manifests.review import TASKS
 from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder
 from review_ui.config_change import server_config_changed
@@ -153,6 +155,25 @@ def test_a_project_deleted_by_hand(run: RunFolder, server: LabelStudioServer) ->
     done = init(run, "--repair")
     assert [slot["did"] for slot in done.values()] == ["there", "made", "there"]
     assert done["B"]["project_id"] not in {slot["project_id"] for slot in first.values()}
+
+
+def test_a_server_that_was_set_up_anew(run: RunFolder, server: LabelStudioServer) -> None:
+    """Its numbers begin again: one may be of somebody else's project, or of one whose answers are in the ledger."""
+    first = init(run, "--url", server.url)["A"]["project_id"]
+    server.sdk.projects.update(first, description="Somebody else's")
+    assert "is another project than the one that was made for slot A: its description lacks" in (said := refused(run))
+    assert "--repair" in said
+    review = ReviewFolder(run)
+    spare = server.sdk.projects.create(title="the next numbers").id or 0
+    server.sdk.projects.delete(spare)
+    row = {"slot": "A", "utterance_id": "u", "task_id": 1, "clip": "c", "show_machine": False, "pushed_at": 0}
+    had = [first, spare, spare + 1]
+    review.append_tasks("A", pa.Table.from_pylist([{**row, "project_id": number} for number in had], schema=TASKS))
+    done = init(run, "--repair")
+    assert [slot["did"] for slot in done.values()] == ["made", "there", "there"]
+    assert done["A"]["project_id"] == spare + 2
+    assert made_for(run, server) == sorted(slot["project_id"] for slot in done.values())
+    assert server.sdk.projects.get(first).description == "Somebody else's"
 
 
 def test_a_server_that_has_moved(run: RunFolder, server: LabelStudioServer) -> None:
