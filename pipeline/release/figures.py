@@ -17,16 +17,10 @@ from pipeline.release.tally import nested, shortfall
 from review_ui.agreement import parts
 from review_ui.agreement.figures import Resampling
 from review_ui.agreement.pairs import Pairs
-from review_ui.agreement.report import Coefficients
+from review_ui.agreement.report import COEFFICIENTS, Coefficient, Coefficients
 
 _RESAMPLES = 1000  # behind each interval, as in ``emotrove review agree``
 
-_MEASURES = {
-    "raw": "raw agreement",
-    "kappa": "Cohen's κ",
-    "alpha": "Krippendorff's α",
-    "ac1": "Gwet's AC1",
-}
 _SLICES = {
     "all": "all clips",
     "control": "clips that chance chose (control)",
@@ -88,7 +82,7 @@ def agreement_rows(answers: pa.Table) -> list[Agreement]:
     """
     pairs, resampling = Pairs.of(answers), Resampling(_RESAMPLES, seed=0)
     slices = list(parts.slices(pairs, resampling))
-    rows = [row for one in slices if one.answers.n for row in _of(_SLICES[one.name], one.answers, tuple(_MEASURES))]
+    rows = [row for one in slices if one.answers.n for row in _of(_SLICES[one.name], one.answers, tuple(COEFFICIENTS))]
     for emotion in slices[0].classes:
         if emotion.either:
             rows += _of(f"{emotion.name} against the rest", emotion.figures, ("alpha",))
@@ -97,10 +91,10 @@ def agreement_rows(answers: pa.Table) -> list[Agreement]:
     return rows
 
 
-def _of(part: str, found: Coefficients, measures: tuple[str, ...]) -> Iterator[Agreement]:
+def _of(part: str, found: Coefficients, measures: tuple[Coefficient, ...]) -> Iterator[Agreement]:
     for measure in measures:
         figure = getattr(found, measure)
-        yield Agreement(part, _MEASURES[measure], found.n, found.n_sources, figure.value, figure.low, figure.high)
+        yield Agreement(part, COEFFICIENTS[measure], found.n, found.n_sources, figure.value, figure.low, figure.high)
 
 
 def card_contents(

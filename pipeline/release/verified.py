@@ -81,7 +81,9 @@ def release_verified(
     routes, curated, tasks = review.in_review(), review.curated(), review.tasks()
     given = judged(routes, tasks, review.ledger())
     if not curated.equals(curate(routes, given)):
-        raise RunFolderError(f"{run} has other answers than when it was curated. Do it again: emotrove curate {run}")
+        raise RunFolderError(
+            f"{run} has other answers or clips than when it was curated. Do it again: emotrove curate {run}"
+        )
     lists = kept_out(run, wanted.exclude, wanted.takedown)
     choice = choose(
         run,

@@ -15,6 +15,12 @@ CONFIDENCE: Final = 0.95
 
 Treatment = Literal["answers", "emotions"]
 Coefficient = Literal["raw", "kappa", "alpha", "ac1"]
+COEFFICIENTS: Final[dict[Coefficient, str]] = {
+    "raw": "raw agreement",
+    "kappa": "Cohen's κ",
+    "alpha": "Krippendorff's α",
+    "ac1": "Gwet's AC1",
+}
 SliceName = Literal["all", "control", "selected", "machine_hidden", "machine_shown", "machine_mixed"]
 SLICES: Final[dict[SliceName, str]] = {
     "all": "control and selected clips together; gold items are apart",

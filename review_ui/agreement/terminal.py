@@ -7,7 +7,16 @@ from rich.table import Table
 
 from manifests.review import FLAGS
 from manifests.terminal import console, escape
-from review_ui.agreement.report import Coefficients, Figure, Person, Report, Share, SliceName, VoterAgreement
+from review_ui.agreement.report import (
+    COEFFICIENTS,
+    Coefficients,
+    Figure,
+    Person,
+    Report,
+    Share,
+    SliceName,
+    VoterAgreement,
+)
 
 _SLICES: dict[SliceName, str] = {
     "all": "all",
@@ -17,7 +26,6 @@ _SLICES: dict[SliceName, str] = {
     "machine_mixed": "shown to one",
     "machine_shown": "label shown",
 }
-_NAMES = {"raw": "raw agreement", "kappa": "Cohen's κ", "alpha": "Krippendorff's α", "ac1": "Gwet's AC1"}
 _FOUR = ("raw", "κ", "α", "AC1")
 _LONGEST = 12  # rows of a list that grows with the data; the rest is in --json
 _WIDTH = 100
@@ -50,12 +58,12 @@ def _print_headline(out: Console, report: Report) -> None:
     quoted = report.headline
     figure = quoted.figure
     if figure.value is None:
-        out.print(f"{_NAMES[quoted.coefficient]}: {figure.note}")
+        out.print(f"{COEFFICIENTS[quoted.coefficient]}: {figure.note}")
         return
     interval = "no interval" if figure.low is None else f"95 % interval {figure.low:.3f} to {figure.high:.3f}"
     of = "clips chosen by chance" if quoted.slice == "control" else "clips, chosen by chance and by models"
     out.print(
-        f"[bold]{_NAMES[quoted.coefficient]} {figure.value:.3f}[/bold] ({interval}) over all answers to "
+        f"[bold]{COEFFICIENTS[quoted.coefficient]} {figure.value:.3f}[/bold] ({interval}) over all answers to "
         f"{quoted.n:,} {of}"
     )
     if figure.note:

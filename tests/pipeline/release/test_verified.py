@@ -162,7 +162,7 @@ def test_answers_that_came_after_curating(run: RunFolder, tmp_path: Path) -> Non
     review = ReviewFolder(run)
     last = review.ledger().to_pylist()[0]
     review.append_ledger(pa.Table.from_pylist([{**last, "seq": 10_000, "answer": "angry"}], schema=LEDGER))
-    with pytest.raises(RunFolderError, match="other answers than when it was curated.*emotrove curate"):
+    with pytest.raises(RunFolderError, match="other answers or clips than when it was curated.*emotrove curate"):
         release_verified(run, tmp_path / "out", Wanted("emo"))
     curate_run(run)
     assert release_verified(run, tmp_path / "out", Wanted("emo"))["clips"] == 3
