@@ -1,5 +1,6 @@
 """What a run folder says of itself: every shard reconciled, every loss named."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -129,8 +130,9 @@ def failures(run: RunFolder, limit: int | None = None) -> Iterator[dict[str, Any
         db.register("labels", run.dataset(["failed"]))
         cursor = db.execute(
             "SELECT utterance_id, shard, position, stage, reason, detail, audio_uri FROM labels ORDER BY shard, position"
-            + (f" LIMIT {int(limit)}" if limit is not None else "")
         )
         names = [column[0] for column in cursor.description or ()]
-        while rows := cursor.fetchmany(1000):
+        left = limit if limit is not None else sys.maxsize  # not in SQL: DuckDB 2.0.0 drops some limits
+        while rows := cursor.fetchmany(min(left, 1000)):
+            left -= len(rows)
             yield from (dict(zip(names, row, strict=True)) for row in rows)
