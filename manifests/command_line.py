@@ -41,7 +41,7 @@ def clear_errors() -> Iterator[None]:
             raise
         stop(f"The rows of the run cannot be read: {error}\nSee what is damaged with: emotrove status RUN")
     except KeyboardInterrupt:
-        stop("stopped. What was committed stays; the same command goes on from there", 130)
+        stop("stopped. What was committed stays; to finish, run the same command again", 130)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class About(BaseModel):
     description: str = "Speech with emotions on which people agreed who listened without seeing each other's answer."
     version: str = "1.0.0"
     published: dt.date | None = None
-    creators: tuple[str, ...] = ()
+    creators: list[str] = []
     citation: str | None = None
     url: str | None = None
     contact: str | None = None
@@ -42,7 +42,7 @@ class About(BaseModel):
             languages=tuple(languages),
             version=self.version,
             published=self.published.isoformat() if self.published else None,
-            creators=self.creators,
+            creators=tuple(self.creators),
             citation=self.citation,
             url=self.url,
             contact=self.contact,

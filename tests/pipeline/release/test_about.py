@@ -40,6 +40,7 @@ def test_its_words_reach_the_card_and_the_metadata(tmp_path: Path) -> None:
         ("titel: x", "titel: unknown key. The keys are title, description, version"),
         ("published: soon", "published: .*got 'soon'"),
         ("version: 1.0", "version: Input should be a valid string"),
+        ("creators: A Lab", "creators: Input should be a valid list .got 'A Lab'"),
         ("- a", "write one key on each line"),
         ("", "write one key on each line"),
         ("a: [", "is not YAML"),
