@@ -52,7 +52,7 @@ def adjudicate(review: ReviewFolder, listener: Listener = lambda done, total: No
     """
     settings = ReviewSettings.read(review)
     project = settings.project(ADJUDICATION)
-    server = opened(project)
+    server = opened([project])[ADJUDICATION].server
     with exclusive(review) as lease:
         routes = review.in_review()
         answers = judged(routes, review.tasks(), review.ledger())

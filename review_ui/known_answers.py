@@ -3,14 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-
-_LAST = """
-SELECT * FROM ledger WHERE slot = $slot AND project_id = $project_id
-QUALIFY row_number() OVER (PARTITION BY annotation_id ORDER BY seq DESC) = 1
-"""
 
 
 class KnownAnswers:
@@ -22,10 +16,9 @@ class KnownAnswers:
     """
 
     def __init__(self, ledger: pa.Table, slot: str, project_id: int) -> None:
-        with duckdb.connect() as db:
-            db.register("ledger", ledger)
-            last = db.sql(_LAST, params={"slot": slot, "project_id": project_id}).to_arrow_table()
-        self._last = last.cast(ledger.schema)
+        of_project = ledger.filter(pc.and_(pc.equal(ledger["slot"], slot), pc.equal(ledger["project_id"], project_id)))
+        last = of_project.group_by("annotation_id").aggregate([("seq", "max")])["seq_max"]
+        self._last = of_project.filter(pc.is_in(of_project["seq"], last.combine_chunks()))
         self.living = set(self._last.filter(pc.not_equal(self._last["state"], "deleted"))["annotation_id"].to_pylist())
         """Ids of the annotations that were there when last looked at."""
 

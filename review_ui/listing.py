@@ -58,23 +58,25 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """What a project holds, as its server counts it."""
+class ProjectState:
+    """A project as its server has it."""
 
     tasks: int
     annotations: int  # skipped ones too
+    label_config: str
 
 
-def totals(server: LabelStudioServer, project_id: int) -> Totals:
-    """The server's own count.
+def state(server: LabelStudioServer, project_id: int) -> ProjectState:
+    """The screen of a project, and the server's own count of what it holds.
 
     Raises
     ------
+    NotOnServer : the project was deleted in Label Studio
     ReviewServerError
     """
     found, _ = server.get_json("/api/dm/project", project=project_id)
     try:
-        return Totals(int(found["task_count"]), int(found["annotation_count"]))
+        return ProjectState(int(found["task_count"]), int(found["annotation_count"]), str(found["label_config"]))
     except (KeyError, TypeError, ValueError):
         raise _strange(server, "/api/dm/project") from None
 

@@ -1,24 +1,45 @@
-"""The server of a project, once it is proven that the project there is the one that ``review init`` made."""
+"""The servers of projects, once it is proven that the projects there are those that ``review init`` made."""
 
-from review_ui.config_change import server_config_changed
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from manifests.review import Slot
+from review_ui.config_change import difference
+from review_ui.listing import ProjectState, state
 from review_ui.projects import ConfigChanged
-from review_ui.server import LabelStudioServer
+from review_ui.server import LabelStudioServer, token_from_environment
 from review_ui.settings import Project
 
 
-def opened(project: Project) -> LabelStudioServer:
-    """Sign in to the server of a project with the token of its slot.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A project that was found as it should be."""
+
+    server: LabelStudioServer
+    state: ProjectState
+
+
+def opened(projects: Iterable[Project]) -> dict[Slot, Opened]:
+    """Sign in to the server of each project with the token of its slot; slots that share both share one connection.
 
     Raises
     ------
-    TokenRefused : the token is missing, wrong or expired
-    ConfigChanged : somebody has edited the project's screen
-    NotOnServer : somebody has deleted the project
-    ReviewServerError : the server cannot be used
+    TokenRefused : a token is missing, wrong or expired
+    ConfigChanged : somebody has edited the screen of a project
+    NotOnServer : somebody has deleted a project
+    ReviewServerError : a server cannot be used
     """
-    server = LabelStudioServer.from_environment(project.url, project.slot)
-    server.check()
-    changed = server_config_changed(server, project)
-    if changed is not None:
-        raise ConfigChanged(project, changed)
-    return server
+    servers: dict[tuple[str, str], LabelStudioServer] = {}
+    found: dict[Slot, Opened] = {}
+    for project in projects:
+        token = token_from_environment(project.url, project.slot)
+        server = servers.get((project.url, token))
+        if server is None:
+            server = servers[project.url, token] = LabelStudioServer(project.url, token)
+            server.check()
+        there = state(server, project.project_id)
+        changed = difference(project.config, there.label_config)
+        if changed is not None:
+            raise ConfigChanged(project, changed)
+        found[project.slot] = Opened(server, there)
+    return found

@@ -10,11 +10,11 @@ UNKNOWN: Final = "unknown"
 """Somebody whose account was deleted before the answer was pulled. Two such answers may be of one person, so they are taken to
 be."""
 
-_SHOWN = re.compile(r"(\S+@\S+), \d+$")  # "First Last mail@example.com, 7"
+_SHOWN = re.compile(r"(\S+@\S+), (\d+)$")  # "First Last mail@example.com, 7"
 
 
 class People:
-    """The users of a server, asked for when the first answer comes."""
+    """The users of a server, asked for only where an answer does not say enough itself."""
 
     def __init__(self, server: LabelStudioServer) -> None:
         self._server = server
@@ -38,8 +38,9 @@ class People:
         ReviewServerError : the users cannot be listed
         """
         user_id = annotation["completed_by"]
-        if user_id in self._email:
-            return self._email[user_id]
-        # A member who left the organisation is not in the list any more, but is still named.
+        if user_id is None:
+            return before or UNKNOWN
         shown = _SHOWN.search(annotation["created_username"] or "")
-        return shown[1].lower() if shown else before or UNKNOWN
+        if shown and int(shown[2]) == user_id:
+            return shown[1].lower()
+        return self._email.get(user_id) or before or UNKNOWN

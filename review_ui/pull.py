@@ -19,7 +19,7 @@ from manifests.review_folder import ReviewFolder
 from review_ui.exclusive import exclusive
 from review_ui.known_answers import KnownAnswers
 from review_ui.label_config import parse_result
-from review_ui.listing import ServerTask, instant, pages, totals
+from review_ui.listing import ServerTask, instant, pages, state
 from review_ui.opened import opened
 from review_ui.people import People
 from review_ui.server import LabelStudioServer, ReviewServerError
@@ -46,6 +46,7 @@ class Source:
     slot: str
     server: LabelStudioServer
     project_id: int
+    annotations: int  # how many the server said it holds, skipped ones too
 
 
 @dataclass(slots=True)
@@ -142,7 +143,10 @@ def sources(review: ReviewFolder) -> list[Source]:
     ReviewServerError : a server does not answer, or a project was changed by hand
     """
     projects = ReviewSettings.read(review).projects
-    return [Source(slot, opened(project), project.project_id) for slot, project in projects.items()]
+    return [
+        Source(slot, at.server, projects[slot].project_id, at.state.annotations)
+        for slot, at in opened(projects.values()).items()
+    ]
 
 
 def pull_all(
@@ -172,12 +176,15 @@ class _Puller:
 
     def complete(self, since: datetime | None) -> datetime | None:
         """Pull until the counts agree; returns from when on the next pull must look."""
-        counted = 0
+        counted = self.source.annotations
         for everything in (since is None, False, True, False):
             done = self._pass(None if everything else since)
             # Reading the same window twice does no harm; leaving a gap would.
             since = min(done.latest, done.settled) if done.latest is not None else since
-            counted = totals(self.source.server, self.source.project_id).annotations
+            if counted == done.alive:
+                return since
+            # An answer that came after the count differs too, so it is counted anew before reading again.
+            counted = state(self.source.server, self.source.project_id).annotations
             if counted == done.alive:
                 return since
         raise PullIncomplete(

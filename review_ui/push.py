@@ -18,7 +18,7 @@ from review_ui.clips import ClipFolder
 from review_ui.exclusive import exclusive, still_held
 from review_ui.importing import import_tasks
 from review_ui.label_config import task_data, validate_task
-from review_ui.listing import totals
+from review_ui.listing import state
 from review_ui.opened import opened
 from review_ui.server import LabelStudioServer, ReviewServerError
 from review_ui.settings import Project, ReviewSettings
@@ -158,7 +158,7 @@ class Pusher:
                 listener(pushed.there, pushed.wanted)
             # A task too many or too few shows in the number of all.
             imported = pushed.there - len(checked.present)
-            if not imported or totals(server, project.project_id).tasks == checked.tasks + imported:
+            if not imported or state(server, project.project_id).tasks == checked.tasks + imported:
                 return pushed
         raise PushIncomplete(
             f"{project} does not hold the tasks that were imported: something else adds or deletes tasks. "
@@ -230,7 +230,7 @@ def push(
             f"{review.run} has no clip for the experts yet. Choose some with: emotrove route {review.run}"
         )
     projects = {slot: settings.project(slot) for slot in EXPERT_SLOTS}
-    servers = {slot: opened(project) for slot, project in projects.items()}  # all, before anything is done
+    at = opened(projects.values())  # all, before anything is done
     with exclusive(review) as lease:
         pusher = Pusher(review, settings, lease, batch_size=batch_size, max_rate=max_rate)
         found: list[Pushed] = []
@@ -239,7 +239,7 @@ def push(
             found.append(
                 pusher.push(
                     project,
-                    servers[slot],
+                    at[slot].server,
                     routes,
                     expert_data(review, project),
                     lambda done, wanted, before=before: listener(before + done, wanted * len(projects)),  # type: ignore[misc]

@@ -94,11 +94,7 @@ class LabelStudioServer:
         ------
         TokenRefused : there is none
         """
-        names = ([f"{TOKEN_VARIABLE}_{slot.upper()}"] if slot else []) + [TOKEN_VARIABLE]
-        for name in names:
-            if token := os.environ.get(name, "").strip():
-                return cls(url, token)
-        raise TokenRefused(f"No token for {_checked_url(url)}: set {' or '.join(names)}. {_HOW_TO_GET}")
+        return cls(url, token_from_environment(url, slot))
 
     def check(self) -> ServerIdentity:
         """Who we are and which Label Studio this is; the first thing to ask of a server.
@@ -193,6 +189,20 @@ class LabelStudioServer:
         if status == 413:
             return ReviewServerError(f"{could_not}: the request is too large for a proxy before it; raise its limit")
         return ReviewServerError(f"{could_not}: {status}{said}")
+
+
+def token_from_environment(url: str, slot: Slot | None = None) -> str:
+    """The token that the environment has for this slot, else for all.
+
+    Raises
+    ------
+    TokenRefused : there is none
+    """
+    names = ([f"{TOKEN_VARIABLE}_{slot.upper()}"] if slot else []) + [TOKEN_VARIABLE]
+    for name in names:
+        if token := os.environ.get(name, "").strip():
+            return token
+    raise TokenRefused(f"No token for {_checked_url(url)}: set {' or '.join(names)}. {_HOW_TO_GET}")
 
 
 _HOW_TO_GET = f"Copy one from Label Studio under Account & Settings → Access Token and give it as {TOKEN_VARIABLE} in the environment"
