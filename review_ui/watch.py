@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Final
 
 from manifests.errors import EmotroveError, RunLocked
+from review_ui.pull import PullIncomplete
 from review_ui.server import ServerUnavailable
 
-_LATER: Final = (ServerUnavailable, RunLocked)
-"""What is over by itself: a server that restarts, another command that writes the review."""
+_LATER: Final = (ServerUnavailable, RunLocked, PullIncomplete)
+"""What is over by itself: a server that restarts, another command that writes the review, answers faster than they are read."""
 
 
 def watch(

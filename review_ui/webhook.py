@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from manifests.errors import ConfigError
-from review_ui.server import ONCE, LabelStudioServer
+from review_ui.server import ONCE, LabelStudioServer, TokenRefused
 
 SECRET_VARIABLE: Final = "EMOTROVE_WEBHOOK_SECRET"
 SECRET_HEADER: Final = "X-Emotrove-Secret"
@@ -104,6 +104,7 @@ def registered(server: LabelStudioServer, project_id: int, url: str, secret: str
 
     Raises
     ------
+    ConfigError : the server refuses to call that address
     ReviewServerError
     """
     webhooks = server.sdk.webhooks
@@ -116,11 +117,19 @@ def registered(server: LabelStudioServer, project_id: int, url: str, secret: str
         "actions": list(_ACTIONS),
         "is_active": True,
     }
-    with server.calling(f"register a webhook for project {project_id}"):
-        for old in webhooks.list(project=str(project_id)):
-            if old.url == url and old.id is not None:
-                webhooks.delete(old.id)
-        made = webhooks.create(**settings, request_options=ONCE)
+    try:
+        with server.calling(f"register a webhook for project {project_id}"):
+            for old in webhooks.list(project=str(project_id)):
+                if old.url == url and old.id is not None:
+                    webhooks.delete(old.id)
+            made = webhooks.create(**settings, request_options=ONCE)
+    except TokenRefused as error:
+        if "reserved network address" not in str(error.__cause__):
+            raise
+        raise ConfigError(
+            f"Label Studio at {server.url} sends nothing to {url}, because that is in a private network: start it with "
+            "LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false, or leave --webhook out; --watch alone is complete"
+        ) from error
     try:
         yield
     finally:

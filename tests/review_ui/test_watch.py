@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from manifests.errors import ConfigError, EmotroveError, RunLocked
+from review_ui.pull import PullIncomplete
 from review_ui.server import LabelStudioServer, ServerUnavailable, TokenRefused
 from review_ui.watch import watch
 from review_ui.webhook import SECRET_HEADER, SECRET_VARIABLE, HintReceiver, secret_from_environment
 from tests.pipeline.command import EMOTROVE, cli
 from tests.review_ui.exchange import Exchange
+from tests.review_ui.faulty_proxy import Fault
 
 SECRET = "0123456789abcdef-secret"
 
@@ -74,7 +76,8 @@ def test_a_hint_wakes_it() -> None:
 
 def test_what_is_over_by_itself_is_told_once_and_what_is_not_ends_it() -> None:
     errors: list[EmotroveError] = [
-        ServerUnavailable("down"), ServerUnavailable("still down"), RunLocked("held"), TokenRefused("revoked")
+        ServerUnavailable("down"), ServerUnavailable("still down"), RunLocked("held"), PullIncomplete("busy"),
+        TokenRefused("revoked"),
     ]  # fmt: skip
     told: list[str] = []
     left = iter(errors)
@@ -84,7 +87,7 @@ def test_what_is_over_by_itself_is_told_once_and_what_is_not_ends_it() -> None:
 
     with pytest.raises(TokenRefused):
         watch(pull, 0.01, excuse=lambda error: told.append(str(error)))
-    assert told == ["down", "held"]
+    assert told == ["down", "held", "busy"]
 
 
 # -- hints -------------------------------------------------------------------------------------------------------------
@@ -193,6 +196,16 @@ def test_a_hint_of_label_studio_brings_an_answer_at_once(pushed: Exchange) -> No
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 0
+    assert webhooks(pushed) == []
+
+
+def test_a_server_that_calls_no_private_address(pushed: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    # what Label Studio answers without LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false
+    body = b'{"detail": "URL resolves to a reserved network address (block: 127.0.0.0/8)"}'
+    pushed.proxy.add(Fault("POST", "/api/webhooks", status=403, body=body))
+    said = pushed.failed("pull", "--watch", 5, "--webhook", free_address())
+    assert "LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false" in said and "token" not in said
     assert webhooks(pushed) == []
 
 
