@@ -69,11 +69,21 @@ def print_pulled(changes: Mapping[str, Changes], found: Standing, run: str) -> N
         table.add_row(slot, *(f"{figure:,}" for figure in figures))
     out.print(table)
     for flag, count in found.flagged.items():
-        out.print(f"[yellow]{count:,} do not count[/yellow] ({flag}): {FLAGS[flag]}")
-    if found.conflicts:
+        which = [
+            f"{one['utterance_id'] or 'a task of others'} ({one['slot']})"
+            for one in found.flagged_answers
+            if flag in one["flags"]
+        ]
+        out.print(f"[yellow]{count:,} do not count[/yellow] ({flag}): {FLAGS[flag]}: {_some(which)}")
+    if found.blocked:
         out.print(
-            f"{found.conflicts:,} clips on which the experts differ. Next: emotrove review adjudicate {escape(run)}"
+            f"{found.blocked:,} of these stand alone, and Label Studio offers their clips to nobody again: to have them answered "
+            "anew, delete the answers there and pull"
         )
+    if found.with_adjudicator:
+        out.print(f"{found.with_adjudicator:,} clips are with the adjudicator")
+    if fresh := found.conflicts - found.with_adjudicator:
+        out.print(f"{fresh:,} clips on which the experts differ. Next: emotrove review adjudicate {escape(run)}")
 
 
 def print_news(changes: Mapping[str, Changes], found: Standing) -> None:
