@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from manifests.emotions import CLASSES
 from manifests.review import ADJUDICATION, ESCAPES, JUDGED, LEDGER, NO_AGREEMENT
-from manifests.review_folder import ReviewFolder
 
 _FIELDS = [name for name in LEDGER.names if name not in ("unknown", "raw", "pulled_at")]
 
@@ -101,11 +100,6 @@ def judged(routes: pa.Table, tasks: pa.Table, ledger: pa.Table) -> pa.Table:
         db.register("ledger", ledger)
         given = {"choices": choices, "no_agreement": NO_AGREEMENT, "adjudication": ADJUDICATION}
         return db.sql(_JUDGE, params=given).to_arrow_table().cast(JUDGED)
-
-
-def judged_answers(review: ReviewFolder) -> pa.Table:
-    """``judged`` of a review folder as it is now."""
-    return judged(review.in_review(), review.tasks(), review.ledger())
 
 
 def counted(answers: pa.Table) -> dict[str, dict[str, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from manifests.answers import judged_answers
+from manifests.answers import judged
 from review_ui import listing
 from review_ui.pull import PULLED
 from review_ui.server import LabelStudioServer
@@ -135,7 +135,9 @@ def test_a_task_deleted_with_its_answer_leaves_a_tombstone(pushed: Exchange) -> 
     pushed.answer("A", gone.utterance_id or "", "sad", a)
     assert changes(pushed)["A"] == {**NOTHING, "new": 1}
     pushed.assert_ledger_complete()
-    [answer] = [r for r in judged_answers(pushed.review).to_pylist() if r["utterance_id"] == gone.utterance_id]
+    review = pushed.review
+    answers = judged(review.in_review(), review.tasks(), review.ledger()).to_pylist()
+    [answer] = [row for row in answers if row["utterance_id"] == gone.utterance_id]
     assert answer["answer"] == "sad" and answer["counts"]
 
 
@@ -270,7 +272,8 @@ def test_what_is_over_soon_is_waited_for(pushed: Exchange, fault: Fault) -> None
 
 def test_numbers_that_do_not_agree_are_an_error(pushed: Exchange) -> None:
     pushed.answer_all("A", "angry", pushed.studio.expert_a, first=3)
-    told = {"task_count": 12, "annotation_count": 4, "label_config": pushed.settings.projects["A"].config}
+    project = pushed.settings.projects["A"]
+    told = {"task_count": 12, "annotation_count": 4, "label_config": project.config, "description": project.marker}
     of_slot_a = rf"/api/dm/project\?project={pushed.project_id('A')}$"
     lie = Fault("GET", of_slot_a, status=200, body=json.dumps(told).encode(), times=99)
     pushed.proxy.add(lie)
