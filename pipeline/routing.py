@@ -6,7 +6,7 @@ answers. The rules are in docs/routing.md.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import reduce
 from operator import or_
@@ -22,13 +22,13 @@ from manifests.lease import Lease
 from manifests.review import ARMS
 from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder
-from manifests.storage import Store
 from manifests.text_key import text_key_sql
 from pipeline.release.kept_out import kept_out
 from pipeline.routing_choice import Asked, choose, load_strata
 from pipeline.routing_gold import load_gold, some
 from pipeline.routing_policies import POLICIES
 from pipeline.routing_rows import Listener, load_audio, load_decided, load_utterances, scratch
+from review_ui.exclusive import exclusive
 
 REASONS: Final[dict[str, str]] = {
     "selected": "the policy ranked it among the first of its language and emotion",
@@ -142,8 +142,8 @@ def route(run: RunFolder, options: RoutingOptions, listener: Listener = lambda d
     run.require()
     exclusion = reduce(or_, kept_out(run, options.exclude).values())
     review = ReviewFolder(run)
-    lease = None if options.dry_run else Lease(Store(f"{run.store.root.rstrip('/')}/review"))
-    with lease or nullcontext(), scratch() as db:
+    holding: AbstractContextManager[Lease | None] = nullcontext() if options.dry_run else exclusive(review)
+    with holding as lease, scratch() as db:
         load_decided(db, review, options.seed)
         load_utterances(
             db,

@@ -15,7 +15,7 @@ PATIENCE_S = 10.0
 
 @contextmanager
 def exclusive(review: ReviewFolder) -> Iterator[Lease]:
-    """Hold the review of a run; pushing, pulling and adjudicating exclude each other.
+    """Hold the review of a run; routing, pushing, pulling and adjudicating exclude each other.
 
     Raises
     ------

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -560,13 +561,22 @@ def test_a_folder_that_a_pattern_could_mean(tmp_path: Path) -> None:
     assert route(run, RoutingOptions(per_class=5, control=0.0)).review == 5
 
 
-def test_what_cannot_be_routed(tmp_path: Path) -> None:
+def test_a_pull_that_ends_soon_is_waited_for(tmp_path: Path) -> None:
+    run = a_run(tmp_path, many(10))
+    pull = Lease(Store(str(tmp_path / "review")))
+    pull.acquire()
+    threading.Timer(1.0, pull.release).start()
+    assert route(run, RoutingOptions(per_class=2)).review == 2
+
+
+def test_what_cannot_be_routed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunFolderError, match="is not a run folder"):
         route(RunFolder(str(tmp_path / "none")), RoutingOptions())
     run = a_run(tmp_path / "run", [reject(utterance("bad", ("sad", 0.9)), "quality", "silent", 0.0)])
     with pytest.raises(InputError, match="has no labelled clip to route"):
         route(run, RoutingOptions())
     run = a_run(tmp_path / "run2", many(10))
+    monkeypatch.setattr("review_ui.exclusive.PATIENCE_S", 0.3)
     with Lease(Store(str(tmp_path / "run2" / "review"))), pytest.raises(RunLocked, match="Another job is at work"):
         route(run, RoutingOptions())
     with pytest.raises(EmotroveError, match="cannot be read"):
