@@ -102,19 +102,18 @@ def _bring_up_to_date(
     """Take back the tasks without a conflict, and show the present answers in the others; returns how many of each."""
     ours = set(routes["utterance_id"].to_pylist())
     rows = {row["utterance_id"]: row for row in conflicts.to_pylist()}
-    withdrawn: list[int] = []
-    updated = 0
+    withdrawn = updated = 0
     for page in pages(server, project.project_id, annotations=True):
-        for task in page.tasks:
-            if task.is_begun or task.utterance_id not in ours:
-                continue
+        idle = [task for task in page.tasks if task.utterance_id in ours and not task.is_begun]
+        settled = [task.id for task in idle if task.utterance_id not in rows]
+        # At once, because in the meantime somebody may begin.
+        delete_tasks(server, project.project_id, settled)
+        withdrawn += len(settled)
+        for task in idle:
             row = rows.get(task.utterance_id or "")
-            if row is None:
-                withdrawn.append(task.id)
-            elif _update(server, project, task, make_data([row], [task.data["audio"]])[0]):
+            if row is not None and _update(server, project, task, make_data([row], [task.data["audio"]])[0]):
                 updated += 1
-    delete_tasks(server, project.project_id, withdrawn)
-    return len(withdrawn), updated
+    return withdrawn, updated
 
 
 def _update(server: LabelStudioServer, project: Project, task: ServerTask, data: dict[str, str]) -> bool:

@@ -64,10 +64,11 @@ class ProjectState:
     tasks: int
     annotations: int  # skipped ones too
     label_config: str
+    description: str
 
 
 def state(server: LabelStudioServer, project_id: int) -> ProjectState:
-    """The screen of a project, and the server's own count of what it holds.
+    """What a project says of itself, its screen, and the server's own count of what it holds.
 
     Raises
     ------
@@ -76,7 +77,12 @@ def state(server: LabelStudioServer, project_id: int) -> ProjectState:
     """
     found, _ = server.get_json("/api/dm/project", project=project_id)
     try:
-        return ProjectState(int(found["task_count"]), int(found["annotation_count"]), str(found["label_config"]))
+        return ProjectState(
+            int(found["task_count"]),
+            int(found["annotation_count"]),
+            str(found["label_config"]),
+            found["description"] or "",
+        )
     except (KeyError, TypeError, ValueError):
         raise _strange(server, "/api/dm/project") from None
 

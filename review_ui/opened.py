@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from manifests.review import Slot
 from review_ui.config_change import difference
 from review_ui.listing import ProjectState, state
-from review_ui.projects import ConfigChanged
+from review_ui.projects import ConfigChanged, check_marker
 from review_ui.server import LabelStudioServer, token_from_environment
 from review_ui.settings import Project
 
@@ -26,7 +26,7 @@ def opened(projects: Iterable[Project]) -> dict[Slot, Opened]:
     ------
     TokenRefused : a token is missing, wrong or expired
     ConfigChanged : somebody has edited the screen of a project
-    NotOnServer : somebody has deleted a project
+    NotOnServer : somebody has deleted a project, or its number is that of another
     ReviewServerError : a server cannot be used
     """
     servers: dict[tuple[str, str], LabelStudioServer] = {}
@@ -38,6 +38,7 @@ def opened(projects: Iterable[Project]) -> dict[Slot, Opened]:
             server = servers[project.url, token] = LabelStudioServer(project.url, token)
             server.check()
         there = state(server, project.project_id)
+        check_marker(project, there.description)
         changed = difference(project.config, there.label_config)
         if changed is not None:
             raise ConfigChanged(project, changed)

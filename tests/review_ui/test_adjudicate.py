@@ -102,7 +102,16 @@ def test_who_answered_as_an_expert_is_refused(answered: Exchange) -> None:
     partial = answered.answer("adjudication", first, "angry", answered.studio.expert_a, reason="mine is right")
     answered.answer("adjudication", second, "angry", answered.studio.adjudicator, reason="it is loud")
     answered.answer("adjudication", third, "angry", answered.studio.adjudicator)
-    assert answered.did("pull")["flagged"] == {"no_reason": 1, "adjudicator_answered": 1}
+    found = answered.did("pull")
+    assert found["flagged"] == {"no_reason": 1, "adjudicator_answered": 1}
+    assert (found["conflicts"], found["with_adjudicator"], found["blocked"]) == (7, 7, 2)
+    assert {"slot": "adjudication", "utterance_id": third, "flags": ["no_reason"]}.items() <= next(
+        one for one in found["flagged_answers"] if one["utterance_id"] == third
+    ).items()
+    said = cli("review", "pull", answered.run).stdout
+    assert f"an adjudication without a reason: {third} (adjudication)" in said
+    assert "2 of these stand alone" in said and "7 clips are with the adjudicator" in said
+    assert "emotrove review adjudicate" not in said  # there is nothing for it to do
     result = cli("review", "adjudicate", answered.run)
     assert f"refused: expert.a@example.com answered {first} as an expert" in result.stdout
     assert "7 clips wait for the adjudicator, 1 are settled" in result.stdout
