@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from manifests.review import Slot
 from review_ui.config_change import difference
 from review_ui.listing import ProjectState, state
-from review_ui.projects import ConfigChanged, check_marker
-from review_ui.server import LabelStudioServer, token_from_environment
+from review_ui.projects import ConfigChanged, ProjectGone, check_marker
+from review_ui.server import LabelStudioServer, NotOnServer, token_from_environment
 from review_ui.settings import Project
 
 
@@ -37,7 +37,10 @@ def opened(projects: Iterable[Project]) -> dict[Slot, Opened]:
         if server is None:
             server = servers[project.url, token] = LabelStudioServer(project.url, token)
             server.check()
-        there = state(server, project.project_id)
+        try:
+            there = state(server, project.project_id)
+        except NotOnServer as error:
+            raise ProjectGone(project) from error
         check_marker(project, there.description)
         changed = difference(project.config, there.label_config)
         if changed is not None:

@@ -127,14 +127,9 @@ def _ensure(
     if recorded is not None and recorded.url == server.url:
         try:
             return _hold(server, recorded, wanted.repair)
-        except NotOnServer as error:
+        except NotOnServer:
             if not wanted.repair:
-                if isinstance(error, AnotherProject):
-                    raise
-                raise ReviewServerError(
-                    f"The {recorded} was deleted in Label Studio. What was pulled is in the ledger. Make an empty one in its "
-                    "place with --repair, then push again"
-                ) from error
+                raise
     draft = settings.described(slot, server.url, 0, f"{_title(review, settings, wanted)} · {_SLOT_NAMES[slot]}")
     found = _marked(server, draft.marker)
     if found is None and recorded is not None and not wanted.repair:
@@ -214,8 +209,11 @@ def _make(server: LabelStudioServer, draft: Project) -> int:
 
 def _hold(server: LabelStudioServer, project: Project, repair: bool) -> Did:
     """Make sure that a project is as it was made, or put it back."""
-    with server.calling(f"read {project}"):
-        now = server.sdk.projects.get(project.project_id)
+    try:
+        with server.calling(f"read {project}"):
+            now = server.sdk.projects.get(project.project_id)
+    except NotOnServer as error:
+        raise ProjectGone(project) from error
     check_marker(project, now.description)
     changed = server_config_changed(server, project)
     drifted = {name: value for name, value in _HELD.items() if getattr(now, name, None) != value}
@@ -245,6 +243,16 @@ def check_marker(project: Project, description: str | None) -> None:
 
 def _has_line(description: str | None, line: str) -> bool:
     return line in (description or "").splitlines()
+
+
+class ProjectGone(NotOnServer):
+    """A project was deleted, or its server was set up anew."""
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(
+            f"The {project} was deleted in Label Studio. What was pulled is in the ledger. Make an empty one in its place with: "
+            "emotrove review init RUN --repair, then push again"
+        )
 
 
 class AnotherProject(NotOnServer):

@@ -13,3 +13,10 @@ def test_a_number_that_is_of_another_project(exchange: Exchange) -> None:
     )
     exchange.did("push")
     exchange.assert_once_each()
+
+
+def test_a_project_that_was_deleted(exchange: Exchange) -> None:
+    exchange.server.sdk.projects.delete(exchange.project_id("B"))
+    for command in ("push", "pull"):
+        said = exchange.failed(command)
+        assert "(slot B, " in said and "was deleted in Label Studio" in said and "review init RUN --repair" in said
