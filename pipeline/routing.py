@@ -153,7 +153,8 @@ def route(run: RunFolder, options: RoutingOptions, listener: Listener = lambda d
             exclusion=exclusion,
             listener=listener,
         )
-        notes = load_gold(db, run, options.gold) + _excluded_before(db, exclusion)
+        notes = _languages_without_clips(db, options.languages)
+        notes += load_gold(db, run, options.gold) + _excluded_before(db, exclusion)
         load_strata(db, POLICIES[options.policy], options.per_class, options.languages)
         asked = choose(
             db,
@@ -167,6 +168,17 @@ def route(run: RunFolder, options: RoutingOptions, listener: Listener = lambda d
         if lease is not None:
             _write(db, run, review, options, lease)
     return found
+
+
+def _languages_without_clips(db: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None) -> list[str]:
+    if wanted is None:
+        return []
+    rows = db.execute(
+        "SELECT DISTINCT language FROM utterances WHERE language IS NOT NULL ORDER BY language"
+    ).fetchall()
+    there = [language for (language,) in rows]
+    missing = sorted(set(wanted) - set(there))
+    return [f"The run has no labelled clip in {', '.join(missing)}; it has {', '.join(there)}"] if missing else []
 
 
 def _excluded_before(db: duckdb.DuckDBPyConnection, exclusion: Exclusion) -> list[str]:

@@ -363,6 +363,7 @@ def test_excluded_clips_and_other_languages_wait(tmp_path: Path) -> None:
     run.store.write_text("takedown.txt", "gone\n")
     found = route(run, RoutingOptions(languages=["en", "fr"], exclude=[str(test_set)], control=0.0))
     assert set(decided(run)) == {"here"}
+    assert "The run has no labelled clip in fr; it has en, zh" in found.notes
     assert found.held == {"excluded": 3, "other_language": 2} == Counter(held(run).values())
     assert {(row.language, row.emotion) for row in found.strata} == {(x, e) for x in ("en", "fr") for e in NAMES}
     # Without them a clip of no language is a class of its own.
