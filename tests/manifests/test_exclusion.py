@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.errors import InputError
@@ -103,6 +103,7 @@ _UTTERANCES = st.sampled_from(
 _SOURCES = st.sampled_from(["EN_B0_S1", "EN_B0_S2", "a", "b'", ""])
 
 
+@settings(deadline=None)
 @given(
     st.frozensets(_UTTERANCES),
     st.frozensets(_SOURCES),
