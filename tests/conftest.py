@@ -6,10 +6,15 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.packages import missing, require
 from tests.review_ui.label_studio import RunningLabelStudio
+
+# A loaded machine is no fault of the code, so examples have no deadline.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
