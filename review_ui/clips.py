@@ -16,7 +16,7 @@ from manifests.storage import Store
 PLAYED: Final = frozenset({"mp3", "wav", "flac", "ogg", "opus"})
 """Audio formats that browsers play."""
 
-_IN_FLIGHT = 8  # clips in memory at once; more gains nothing locally, and keeps an object store busy enough
+_IN_FLIGHT = 8  # clips on their way to an object store at once
 
 
 def clip_name(route: Mapping[str, Any], key: bytes) -> str:
@@ -70,7 +70,9 @@ class ClipFolder:
         ------
         StorageError : the folder cannot be written
         """
-        with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="clip") as pool:
+        # On a disk one thread does it sooner than several, which wait for each other and keep the import from its turn.
+        in_flight = 1 if self._store.is_local else _IN_FLIGHT
+        with ThreadPoolExecutor(in_flight, thread_name_prefix="clip") as pool:
             told = list(pool.map(self._add, routes))
         self._store.sync()
         return {route["utterance_id"]: why for route, why in zip(routes, told, strict=True) if why is not None}
