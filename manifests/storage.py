@@ -22,6 +22,7 @@ from manifests.errors import EmotroveError, MissingPackage, StorageError
 
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
 _TEMPORARY = ".tmp-"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def is_url(text: str) -> bool:
@@ -95,9 +96,13 @@ class Store:
 
     root: str
 
-    @property
+    @cached_property
     def is_local(self) -> bool:
         return not is_url(self.root)
+
+    @cached_property
+    def _folder(self) -> str:
+        return str(local_path(self.root))
 
     @cached_property
     def remote(self) -> tuple[Any, str]:
@@ -112,7 +117,7 @@ class Store:
         return f"{self.root.rstrip('/')}/{name}".rstrip("/")
 
     def _local(self, name: str) -> Path:
-        return local_path(self.root) / name
+        return Path(self._folder, name)
 
     def _in_store(self, name: str) -> str:
         return f"{self.remote[1]}/{name}".rstrip("/")
@@ -178,7 +183,7 @@ class Store:
         """
         with self._explained("write", name):
             if self.is_local:
-                _write_aside(self._local(name), data, sync)
+                _write_aside(f"{self._folder}/{name}", data, sync)
                 return
             try:
                 self.remote[0].pipe_file(self._in_store(name), data)
@@ -325,20 +330,27 @@ def _make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder)) from None
 
 
-def _write_aside(path: Path, data: bytes, sync: bool) -> None:
-    _make_folder(path.parent)
-    aside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+def _write_aside(path: str, data: bytes, sync: bool) -> None:
+    # Plain strings: of many small files a second, pathlib would take more time than the file system.
+    folder = path.rpartition("/")[0]
+    aside = f"{folder}/{_TEMPORARY}{os.urandom(16).hex()}"
     try:
-        if sync:
-            _write_synced(aside, data)
-        else:
-            aside.write_bytes(data)
-        aside.replace(path)
+        descriptor = os.open(aside, _NEW, 0o666)
+    except (FileNotFoundError, NotADirectoryError):
+        _make_folder(Path(folder))
+        descriptor = os.open(aside, _NEW, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(descriptor)
+        os.rename(aside, path)  # noqa: PTH104
     except BaseException:
-        aside.unlink(missing_ok=True)
+        Path(aside).unlink(missing_ok=True)
         raise
     if sync:
-        _sync_folder(path.parent)
+        _sync_folder(Path(folder))
 
 
 def _write_synced(path: Path, data: bytes) -> None:

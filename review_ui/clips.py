@@ -70,10 +70,12 @@ class ClipFolder:
         ------
         StorageError : the folder cannot be written
         """
-        # On a disk one thread does it sooner than several, which wait for each other and keep the import from its turn.
-        in_flight = 1 if self._store.is_local else _IN_FLIGHT
-        with ThreadPoolExecutor(in_flight, thread_name_prefix="clip") as pool:
-            told = list(pool.map(self._add, routes))
+        if self._store.is_local:
+            # On a disk one thread does it sooner than several, which wait for each other and keep the import from its turn.
+            told = [self._add(route) for route in routes]
+        else:
+            with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="clip") as pool:
+                told = list(pool.map(self._add, routes))
         self._store.sync()
         return {route["utterance_id"]: why for route, why in zip(routes, told, strict=True) if why is not None}
 

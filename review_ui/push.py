@@ -144,18 +144,24 @@ class Pusher:
                 routes.take([places[one] for one in missing[start : start + self._batch_size]])
                 for start in range(0, len(missing), self._batch_size)
             ]
-            last_id = checked.highest_id
-            for batch in self._prepared(project, batches, make_data):
-                still_held(self._lease, self._review)
-                pushed.left_out |= batch.left_out
-                if batch.tasks:
-                    self._pace.wait(len(batch.tasks))
-                    ids = import_tasks(server, project.project_id, batch.tasks, last_id)
-                    task_map.add(dict(zip(batch.clips, ids, strict=True)), batch.clips)
-                    last_id = max(last_id, *ids)
-                    pushed.new += len(ids)
-                    pushed.there += len(ids)
-                listener(pushed.there, pushed.wanted)
+            with ThreadPoolExecutor(1, thread_name_prefix="map") as writer:
+                last_id, written = checked.highest_id, None
+                for batch in self._prepared(project, batches, make_data):
+                    still_held(self._lease, self._review)
+                    pushed.left_out |= batch.left_out
+                    if batch.tasks:
+                        self._pace.wait(len(batch.tasks))
+                        ids = import_tasks(server, project.project_id, batch.tasks, last_id)
+                        if written is not None:
+                            written.result()
+                        # While the next batch is imported; what a kill keeps out of the map the next push takes into it.
+                        written = writer.submit(task_map.add, dict(zip(batch.clips, ids, strict=True)), batch.clips)
+                        last_id = max(last_id, *ids)
+                        pushed.new += len(ids)
+                        pushed.there += len(ids)
+                    listener(pushed.there, pushed.wanted)
+                if written is not None:
+                    written.result()
             # A task too many or too few shows in the number of all.
             imported = pushed.there - len(checked.present)
             if not imported or state(server, project.project_id).tasks == checked.tasks + imported:
