@@ -4,7 +4,7 @@ Sources: Emotion2Vec-S in C2SER (arXiv 2502.18186), emotion2vec (arXiv 2312.1518
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -67,7 +67,7 @@ class PositionalConvolutions(nn.Sequential):
         ]
         super().__init__(nn.Identity(), *convolutions)  # the released network's first place is a transposition
 
-    def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:  # type: ignore[override]
         """(B, T, D) and (B, T, 1) true at padding → (B, T, D)."""
         length = x.shape[1]
         for layer in list(self)[1:]:
@@ -177,8 +177,10 @@ class Emotion2VecS(PreTrainedModel):
     config_class = Emotion2VecSConfig
     config: Emotion2VecSConfig
     main_input_name = "waveforms"
-    _keys_to_ignore_on_load_unexpected = [r"^modality_encoders\.AUDIO\.decoder\."]  # of pre-training
-    _no_split_modules = ["Block"]
+    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [
+        r"^modality_encoders\.AUDIO\.decoder\."
+    ]  # of pre-training
+    _no_split_modules: ClassVar[list[str]] = ["Block"]
 
     def __init__(self, config: Emotion2VecSConfig) -> None:
         super().__init__(config)

@@ -61,8 +61,8 @@ class WaveformEncoder(nn.Module):
     def _encode(self, signal: Tensor) -> Tensor:
         x = signal[:, None]
         for layer in self.conv_layers:
-            norm = layer[2][1]
-            x = convolve(x, layer[0].weight, layer[0].stride[0])
+            convolution, _, (_, norm) = layer  # type: ignore[misc]
+            x = convolve(x, convolution.weight, convolution.stride[0])
             x = F.gelu(F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
         return x
 
