@@ -4,7 +4,7 @@ Sources: Emotion2Vec-S in C2SER (arXiv 2502.18186), emotion2vec (arXiv 2312.1518
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -70,8 +70,8 @@ class PositionalConvolutions(nn.Sequential):
     def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:  # type: ignore[override]
         """(B, T, D) and (B, T, 1) true at padding → (B, T, D)."""
         length = x.shape[1]
-        for layer in list(self)[1:]:
-            x = layer[0](x.transpose(1, 2))[..., :length].transpose(1, 2)
+        for (convolution,) in list(self)[1:]:  # type: ignore[misc]
+            x = convolution(x.transpose(1, 2))[..., :length].transpose(1, 2)
             x = F.gelu(F.layer_norm(x, x.shape[-1:]))
             if padding is not None:
                 x = x.masked_fill(padding, 0)
@@ -177,10 +177,8 @@ class Emotion2VecS(PreTrainedModel):
     config_class = Emotion2VecSConfig
     config: Emotion2VecSConfig
     main_input_name = "waveforms"
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [
-        r"^modality_encoders\.AUDIO\.decoder\."
-    ]  # of pre-training
-    _no_split_modules: ClassVar[list[str]] = ["Block"]
+    _keys_to_ignore_on_load_unexpected = [r"^modality_encoders\.AUDIO\.decoder\."]  # noqa: RUF012  of pre-training
+    _no_split_modules = ["Block"]  # noqa: RUF012  so are they in transformers
 
     def __init__(self, config: Emotion2VecSConfig) -> None:
         super().__init__(config)

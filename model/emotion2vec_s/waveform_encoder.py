@@ -61,7 +61,7 @@ class WaveformEncoder(nn.Module):
     def _encode(self, signal: Tensor) -> Tensor:
         x = signal[:, None]
         for layer in self.conv_layers:
-            convolution, _, (_, norm) = layer  # type: ignore[misc]
+            convolution, norm = layer[0], layer[2][1]  # type: ignore[index]
             x = convolve(x, convolution.weight, convolution.stride[0])
             x = F.gelu(F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
         return x
