@@ -25,11 +25,11 @@ from typing import Any
 import psutil
 
 from benchmarks.copies import copies
+from manifests.inputs import find_shards
 from manifests.run_folder import Shard
 from pipeline.chain import Chain, finish
 from pipeline.config import load_config
 from pipeline.decode import decode_row
-from pipeline.inputs import find_shards
 from pipeline.source import ShardPlan, read_shard
 
 SAMPLE_EVERY_S = 2.0

@@ -25,8 +25,8 @@ import soundfile as sf
 import soxr
 
 from benchmarks.copies import copies
+from manifests.inputs import find_shards
 from pipeline.decode import decode_row, resample, to_pcm16
-from pipeline.inputs import find_shards
 from pipeline.source import ShardPlan, ShardSource, read_shard
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from annotators.base import Annotator, Clip, Failure
 from annotators.registry import find
+from manifests.emilia import PENDING, Row, fail, reject
 from manifests.votes import consensus
 from pipeline.decode import from_pcm16
-from pipeline.emilia import PENDING, Row, fail, reject
 
 
 class Chain:

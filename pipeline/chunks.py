@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from manifests.emilia import Row
 from manifests.schema import LABELS
-from pipeline.emilia import Row
-from pipeline.tar_shard import Entry
+from manifests.tar_shard import Entry
 
 CLIP = pa.struct([*LABELS, pa.field("audio", pa.binary())])
 """A row in the making; ``audio`` is the encoded clip, and 16 kHz mono PCM16 after decoding."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from manifests.emilia import Row
 from manifests.errors import StorageError
 from manifests.lease import is_held_by
 from manifests.run_folder import RunFolder, chunk_file, encode_parquet
 from manifests.schema import LABELS, OUTCOMES
 from pipeline.chain import finish
 from pipeline.chunks import Chunk
-from pipeline.emilia import Row
 
 RECEIPT = pa.schema(
     [

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from pipeline.emilia import PENDING, Row, fail, reject
+from manifests.emilia import PENDING, Row, fail, reject
 
 SAMPLE_RATE_HZ = 16_000
 STAGE = "decode"

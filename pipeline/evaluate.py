@@ -15,8 +15,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from manifests.emotions import CLASSES
 from manifests.errors import InputError
 from manifests.run_folder import RunFolder
+from manifests.truth import read_truth
 from pipeline.duplicates import present_duplicates
-from pipeline.truth import read_truth
 
 RESAMPLES = 1000
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.inputs import find_shards
+from manifests.inputs import find_shards
 from pipeline.source import survey
 
 

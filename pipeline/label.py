@@ -8,6 +8,7 @@ from typing import Any
 
 from annotators.base import Annotator
 from manifests.errors import InputError, JobStopped, RunFolderError
+from manifests.inputs import find_shards
 from manifests.lease import Lease
 from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, fingerprint
 from manifests.schema import OUTCOMES
@@ -15,7 +16,6 @@ from manifests.storage import file_size
 from pipeline.commit import Commit
 from pipeline.config import RunConfig, difference
 from pipeline.duplicates import find_duplicates
-from pipeline.inputs import find_shards
 from pipeline.reference_pass import reference
 from pipeline.source import ShardPlan, count_utterances
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from manifests.errors import InputError
 from manifests.run_folder import RunFolder
-from pipeline.truth import read_truth
+from manifests.truth import read_truth
 
 
 def load_gold(db: duckdb.DuckDBPyConnection, run: RunFolder, path: Path | None) -> list[str]:

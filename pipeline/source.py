@@ -12,13 +12,13 @@ import pyarrow as pa
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
+from manifests.file_shard import FileShard
 from manifests.ids import printable
 from manifests.run_folder import Shard
 from manifests.storage import file_size, is_url, open_binary
+from manifests.tar_shard import TarShard, UnreadableShard
 from pipeline.chunks import CHUNK, Chunk, cut_chunks
 from pipeline.decode import decode_row
-from pipeline.file_shard import FileShard
-from pipeline.tar_shard import TarShard, UnreadableShard
 
 
 @dataclass(frozen=True)

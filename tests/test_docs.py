@@ -54,7 +54,9 @@ def test_every_command_is_documented_with_an_example() -> None:
 def test_every_reason_is_documented() -> None:
     text = (ROOT / "docs" / "outcomes.md").read_text("utf-8")
     code = "\n".join(
-        path.read_text("utf-8") for room in ("pipeline", "annotators") for path in (ROOT / room).glob("*.py")
+        path.read_text("utf-8")
+        for room in ("manifests", "pipeline", "annotators")
+        for path in (ROOT / room).glob("*.py")
     )
     reasons = set(re.findall(r"(?:fail|reject)\(\s*\w+,\s*(?:\"\w+\"|STAGE|annotator\.name),\s*\"(\w+)\"", code))
     reasons |= set(re.findall(r"(?:MetadataError|Rejection)\(\s*\"(\w+)\"", code))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manifests.emilia import fail, new_row, reject
+from manifests.tar_shard import Entry
 from pipeline.chunks import CHUNK, Chunk, cut_chunks
-from pipeline.emilia import fail, new_row, reject
-from pipeline.tar_shard import Entry
 
 
 def entries(sizes: list[int], skip: Container[int] = ()) -> list[Entry]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from manifests.emilia import Row, fail, new_row, reject
 from manifests.lease import LEASE, Lease
 from manifests.run_folder import RunFolder
 from manifests.schema import OUTCOMES
 from manifests.storage import Store
 from pipeline.chunks import Chunk
 from pipeline.commit import Commit
-from pipeline.emilia import Row, fail, new_row, reject
 
 
 class Killed(BaseException):

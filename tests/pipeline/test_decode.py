@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from manifests.emilia import Row, fail, new_row
 from pipeline.decode import decode_row, from_pcm16, to_pcm16
-from pipeline.emilia import Row, fail, new_row
 from tests.speech import members
 
 RATE = 16_000

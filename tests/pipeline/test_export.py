@@ -13,12 +13,12 @@ import pytest
 import soundfile as sf
 
 from manifests.audio_uri import AudioUri
+from manifests.emilia import reject
 from manifests.emotions import CLASSES
 from manifests.errors import EmotroveError, InputError, RunFolderError, StorageError
 from manifests.release import COLUMNS
 from manifests.run_folder import RunFolder
 from pipeline.decode import decode_row
-from pipeline.emilia import reject
 from pipeline.export import NOTICE, export
 from tests.pipeline.small_run import Row, a_vote, finished_run
 from tests.pipeline.small_shard import clip, encoded, shard_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import InputError
-from pipeline.inputs import find_shards
+from manifests.inputs import find_shards
 from pipeline.inspect import MAX_EXAMPLES, inspect
 from pipeline.source import survey
 from tests.speech import Member, write_tar

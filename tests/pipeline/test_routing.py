@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests.emilia import reject
 from manifests.emotions import CLASSES
 from manifests.errors import EmotroveError, InputError, RunFolderError, RunLocked, StorageError
 from manifests.lease import Lease
@@ -28,7 +29,6 @@ from manifests.review import ROUTES
 from manifests.review_folder import HELD, ReviewFolder
 from manifests.run_folder import RunFolder
 from manifests.storage import Store
-from pipeline.emilia import reject
 from pipeline.route_command import PolicyName
 from pipeline.routing import REASONS, Routing, RoutingOptions, route
 from pipeline.routing_policies import POLICIES

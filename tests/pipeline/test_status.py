@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from manifests.emilia import fail, new_row, reject
 from manifests.errors import RunFolderError
 from manifests.lease import Lease
 from manifests.run_folder import RunFolder, Shard, ShardCounts, fingerprint
 from pipeline.chunks import Chunk
 from pipeline.cli import app
 from pipeline.commit import Commit
-from pipeline.emilia import fail, new_row, reject
 from pipeline.status import failures, status
 
 SHARDS = [Shard(name, "tar", f"/data/{name}.tar", 1000) for name in ("a", "b", "c", "d", "e")]

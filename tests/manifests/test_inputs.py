@@ -10,9 +10,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from manifests import inputs
 from manifests.errors import InputError
-from pipeline import inputs
-from pipeline.inputs import find_shards
+from manifests.inputs import find_shards
 from tests.packages import missing
 from tests.speech import write_tar
 

@@ -6,11 +6,11 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from manifests.audio_uri import AudioUri
+from manifests.emilia import PENDING, Row, fail, identify, new_row, reject
 from manifests.ids import printable
 from manifests.run_folder import Shard
 from manifests.storage import file_size, is_url, open_binary
-from pipeline.emilia import PENDING, Row, fail, identify, new_row, reject
-from pipeline.tar_shard import MAX_AUDIO_BYTES, Entry
+from manifests.tar_shard import MAX_AUDIO_BYTES, Entry
 
 
 class FileShard:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests.emilia import PENDING, MetadataError, identify, new_row, parse_metadata
 from manifests.ids import is_valid_id
 from pipeline.chunks import Chunk
-from pipeline.emilia import PENDING, MetadataError, identify, new_row, parse_metadata
 
 REAL = {
     "id": "EN_B00000_S00001_W000002",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, cast
 
 from manifests.audio_uri import AudioUri
+from manifests.emilia import PENDING, MetadataError, Row, fail, identify, new_row, parse_metadata, reject
 from manifests.ids import printable
-from pipeline.emilia import PENDING, MetadataError, Row, fail, identify, new_row, parse_metadata, reject
-from pipeline.inputs import AUDIO_SUFFIXES
+from manifests.inputs import AUDIO_SUFFIXES
 
 MAX_AUDIO_BYTES = 64 << 20
 MAX_JSON_BYTES = 1 << 20

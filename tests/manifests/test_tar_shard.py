@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.emilia import PENDING, Row
-from pipeline.tar_shard import MAX_AUDIO_BYTES, MAX_JSON_BYTES, Entry, TarShard, UnreadableShard
+from manifests.emilia import PENDING, Row
+from manifests.tar_shard import MAX_AUDIO_BYTES, MAX_JSON_BYTES, Entry, TarShard, UnreadableShard
 from tests.speech import Member, write_tar
 
 URL = "/data/EN-B000000.tar"

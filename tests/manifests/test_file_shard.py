@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from manifests.emilia import PENDING, Row
+from manifests.inputs import find_shards
+from manifests.tar_shard import MAX_AUDIO_BYTES
 from pipeline.chunks import Chunk
-from pipeline.emilia import PENDING, Row
-from pipeline.inputs import find_shards
 from pipeline.source import ShardPlan, read_shard
-from pipeline.tar_shard import MAX_AUDIO_BYTES
 
 
 def read(path: Path, skip: Container[int] = (), audio: bool = True) -> list[Row]:
