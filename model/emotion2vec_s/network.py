@@ -70,8 +70,8 @@ class PositionalConvolutions(nn.Sequential):
     def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:  # type: ignore[override]
         """(B, T, D) and (B, T, 1) true at padding → (B, T, D)."""
         length = x.shape[1]
-        for (convolution,) in list(self)[1:]:  # type: ignore[misc]
-            x = convolution(x.transpose(1, 2))[..., :length].transpose(1, 2)
+        for layer in list(self)[1:]:
+            x = layer[0](x.transpose(1, 2))[..., :length].transpose(1, 2)  # type: ignore[index]
             x = F.gelu(F.layer_norm(x, x.shape[-1:]))
             if padding is not None:
                 x = x.masked_fill(padding, 0)
