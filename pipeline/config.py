@@ -1,17 +1,17 @@
 """The configuration of a labelling run: profiles, a user's YAML on top, checked before anything starts."""
 
-import difflib
 import graphlib
+from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from annotators.base import OUTPUT_FIELDS, Annotator
+from annotators.base import OUTPUT_FIELDS, SHARED_FIELDS, Annotator, Options
 from annotators.registry import find
 from manifests.errors import ConfigError
+from manifests.settings import explain, merge, read_settings
 
 
 class _Section(BaseModel):
@@ -84,16 +84,17 @@ class RunConfig(_Section):
         MissingPackage : one needs a package that is not installed
         """
         classes = {name: find(name) for name in self.annotators}
+        options = {name: self._options(annotator) for name, annotator in classes.items()}
         writers: dict[str, list[str]] = {}
         for name, annotator in classes.items():
-            for output in annotator.outputs:
+            for output in annotator.gives(options[name]):
                 if output not in OUTPUT_FIELDS:
                     raise ConfigError(f"annotators.{name}: writes '{output}', which is no field of a row")
                 writers.setdefault(output, []).append(name)
         for output, names in writers.items():
             # One that also uses the field writes it only where nobody has.
             sole = [name for name in names if output not in classes[name].uses]
-            if output not in ("votes", "quality") and len(sole) > 1:
+            if output not in SHARED_FIELDS and len(sole) > 1:
                 raise ConfigError(f"annotators: {' and '.join(sole)} both write '{output}'; keep one of them")
         before: dict[str, list[str]] = {}
         for name, annotator in classes.items():
@@ -104,10 +105,7 @@ class RunConfig(_Section):
             for field in (*annotator.inputs, *annotator.uses):
                 before[name] += [writer for writer in writers.get(field, ()) if writer != name]
         for name, annotator in classes.items():
-            try:
-                annotator.check(annotator.Options.model_validate(self.annotators[name]))
-            except ValidationError as error:
-                raise ConfigError(explain(error, f"annotators.{name}.")) from None
+            annotator.check(options[name])
         order = graphlib.TopologicalSorter({name: sorted(before[name]) for name in classes})
         rank = {name: i for i, name in enumerate(classes)}
         result: list[type[Annotator]] = []
@@ -125,6 +123,16 @@ class RunConfig(_Section):
             order.done(name)
             ready += order.get_ready()
         return result
+
+    def feature_annotators(self, chain: Sequence[type[Annotator]]) -> list[str]:
+        """Names of the annotators of the chain that give utterance features."""
+        return [annotator.name for annotator in chain if "features" in annotator.gives(self._options(annotator))]
+
+    def _options(self, annotator: type[Annotator]) -> Options:
+        try:
+            return annotator.Options.model_validate(self.annotators[annotator.name])
+        except ValidationError as error:
+            raise ConfigError(explain(error, f"annotators.{annotator.name}.")) from None
 
 
 def profiles() -> list[str]:
@@ -148,22 +156,11 @@ def load_config(profile: str) -> RunConfig:
     """
     if not profile.endswith((".yaml", ".yml")):
         return _validate(_profile(profile), f"profile '{profile}'")
-    try:
-        user = yaml.safe_load(Path(profile).read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"Could not read {profile}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{profile} is not YAML: {error}") from None
-    if user is None:
-        user = {}
-    if not isinstance(user, dict):
-        raise ConfigError(
-            f"{profile}: the file must be a mapping such as 'annotators: ...', not a {type(user).__name__}"
-        )
+    user = read_settings(profile)
     base = user.pop("profile", "embedded")
     if not isinstance(base, str):
         raise ConfigError(f"{profile}: profile: must be one of {', '.join(profiles())}")
-    merged = _merge(_profile(base), user)
+    merged = merge(_profile(base), user)
     if isinstance(merged.get("annotators"), dict):
         merged["annotators"] = {name: options for name, options in merged["annotators"].items() if options is not None}
     return _validate(merged, profile)
@@ -178,33 +175,8 @@ def _profile(name: str) -> dict[str, Any]:
     return dict(data)
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
-
-
 def _validate(data: dict[str, Any], where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{where}: {explain(error)}") from None
-
-
-def explain(error: ValidationError, prefix: str = "") -> str:
-    """What is wrong with a file of settings: each key with its path, and what was there."""
-    lines = []
-    for item in error.errors():
-        path = prefix + ".".join(str(part) for part in item["loc"])
-        message = "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
-        got = "" if item["type"] in ("extra_forbidden", "missing") else f" (got {item['input']!r})"
-        lines.append(f"{path}: {message}{got}")
-    return "; ".join(lines)
-
-
-def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """What differs between two configurations, as a unified diff of their YAML; empty where nothing does."""
-    before, after = (yaml.safe_dump(d, sort_keys=True, allow_unicode=True).splitlines() for d in (old, new))
-    return "\n".join(difflib.unified_diff(before, after, "the run folder", "this command", lineterm="", n=1))

@@ -7,15 +7,16 @@ from importlib.metadata import version
 from typing import Any
 
 from annotators.base import Annotator
+from manifests.duplicates import find_duplicates
 from manifests.errors import InputError, JobStopped, RunFolderError
 from manifests.inputs import find_shards
 from manifests.lease import Lease
 from manifests.run_folder import CommittedChunk, RunFolder, Shard, ShardCounts, fingerprint
 from manifests.schema import OUTCOMES
+from manifests.settings import difference
 from manifests.storage import file_size
 from pipeline.commit import Commit
-from pipeline.config import RunConfig, difference
-from pipeline.duplicates import find_duplicates
+from pipeline.config import RunConfig
 from pipeline.reference_pass import reference
 from pipeline.source import ShardPlan, count_utterances
 
@@ -186,9 +187,10 @@ def prepare(
             )
         return
     run.write_shards(shards)
-    # ``engine`` decides no row, and is there for a later retry.
+    # Neither is asked again: ``engine`` decides no row and is there for a later retry, ``features`` follows from the configuration.
     engine = config.engine.model_dump(mode="json")
-    run.write_run({"profile": profile, "emotrove": version("emotrove"), "engine": engine, **asked})
+    more = {"engine": engine, "features": config.feature_annotators(chain)}
+    run.write_run({"profile": profile, "emotrove": version("emotrove"), **more, **asked})
 
 
 def _input_difference(old: Sequence[Shard], new: Sequence[Shard]) -> str:
@@ -283,11 +285,13 @@ def _label(
         tell("labelling")
         run.forget_duplicates()
         on_disk = run.committed(shard.name for shard in unfinished)
+        run.sweep_features(on_disk)
         plans = _plans(unfinished, on_disk, limits, common, retry)
         dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine)
         books = {shard.name: _Books(on_disk[shard.name]) for shard in unfinished}
+        commit = Commit(run.store.root, lease.token, tuple(run.feature_annotators()))
         with engine.explained():
-            for receipt in engine.receipts(dataset, Commit(run.store.root, lease.token)):
+            for receipt in engine.receipts(dataset, commit):
                 if receipt["fatal"] or lease.lost:
                     raise JobStopped(f"{receipt['fatal'] or f'{run} was taken over by another job'} {engine.GO_ON}")
                 _book(run, books, receipt, progress)

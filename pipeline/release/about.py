@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from manifests.errors import ConfigError, InputError
 from manifests.publication import Publication
+from manifests.settings import explain
 from manifests.storage import open_binary
-from pipeline.config import explain
 
 
 class About(BaseModel):

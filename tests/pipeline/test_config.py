@@ -9,7 +9,8 @@ import pytest
 from annotators import registry
 from annotators.base import Annotation, Annotator, Clip, Options
 from manifests.errors import ConfigError, MissingPackage
-from pipeline.config import EngineConfig, RunConfig, difference, load_config, profiles
+from manifests.settings import difference
+from pipeline.config import EngineConfig, RunConfig, load_config, profiles
 
 
 @pytest.fixture
