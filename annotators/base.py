@@ -15,8 +15,14 @@ from pydantic import BaseModel, ConfigDict
 
 SAMPLE_RATE_HZ = 16_000
 
-OUTPUT_FIELDS = ("quality", "transcript", "style", "votes", "rationale")
-"""What an annotator may declare as an output; ``votes`` collects the vote of every voter, the others have one writer."""
+OUTPUT_FIELDS = ("quality", "transcript", "style", "votes", "rationale", "features")
+"""What an annotator may declare as an output.
+
+``votes`` collects the vote of every voter, and ``features`` (a list of ``manifests.features.FEATURE``, which goes into a table of
+its own) what every network gives; ``quality`` is merged; the others have one writer.
+"""
+SHARED_FIELDS = ("votes", "features", "quality")
+"""Outputs that several annotators may write."""
 
 
 class AnnotatorError(Exception):
@@ -118,6 +124,14 @@ class Annotator(ABC):
     def check(cls, options: Any) -> None:
         """Raise ``MissingPackage`` or ``ConfigError`` where this annotator cannot work here; called before Ray starts."""
 
+    @classmethod
+    def gives(cls, options: Any) -> tuple[str, ...]:
+        """Those of ``outputs`` that it gives with these options: all, unless it says otherwise.
+
+        One that gives ``features`` gives them for every clip that it does not reject.
+        """
+        return cls.outputs
+
     def load(self) -> None:
         """Load models; called once, in the process that will annotate."""
 
@@ -170,6 +184,8 @@ class Annotator(ABC):
                 undeclared = set(answer.fields) - set(self.outputs)
                 if undeclared:
                     raise AnnotatorError(f"{self.name} gave {sorted(undeclared)}, which it does not declare as output")
+                if "features" in self.gives(self.options) and not (answer.fields.get("features") or answer.rejection):
+                    raise AnnotatorError(f"{self.name} declares features and gave none")
         except Exception as error:
             if len(batch) == 1:
                 return [Failure(f"{type(error).__name__}: {error}")]

@@ -5,6 +5,7 @@
       shards.jsonl        the shards of the input, in order: name, where, size
       reference.json      the statistics behind the words low, medium and high
       labels/outcome=labeled|rejected|failed/SHARD-START.parquet
+      features/annotator=NAME/SHARD-START.parquet   of each labelled utterance, by each annotator that gives features
       done/SHARD.json     written last: how many rows in, labeled, rejected, failed
       unreadable/SHARD.json   a shard that could not be read at all, and why
       duplicates.parquet  utterances whose id an earlier shard has already used
@@ -18,7 +19,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,10 +31,12 @@ import yaml
 
 from manifests import SCHEMA_VERSION
 from manifests.errors import RunFolderError
+from manifests.features import FEATURES
 from manifests.schema import LABELS, OUTCOMES
 from manifests.storage import Store
 
 _CHUNK_FILE = re.compile(r"labels/outcome=(?P<outcome>\w+)/(?P<shard>.+)-(?P<start>\d{8,})\.parquet")
+_FEATURES_FILE = re.compile(r"features/annotator=[^/]+/(?P<shard>.+)-(?P<start>\d{8,})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,11 @@ class CommittedChunk:
 def chunk_file(outcome: str, shard: str, start: int) -> str:
     """Name of the file that holds the rows of a chunk with this outcome."""
     return f"labels/outcome={outcome}/{shard}-{start:08d}.parquet"
+
+
+def features_file(annotator: str, shard: str, start: int) -> str:
+    """Name of the file that holds what an annotator heard in the labelled utterances of a chunk."""
+    return f"features/annotator={annotator}/{shard}-{start:08d}.parquet"
 
 
 def encode_parquet(table: pa.Table) -> bytes:
@@ -247,10 +255,57 @@ class RunFolder:
         """Names of the files that hold the rows with these outcomes."""
         return [name for outcome in outcomes for name in self.store.list(f"labels/outcome={outcome}")]
 
+    def feature_annotators(self) -> list[str]:
+        """Names of the annotators of this run that give utterance features."""
+        return list(self.require().get("features", []))
+
+    def feature_files(self, annotators: Iterable[str] | None = None) -> list[str]:
+        """Names of the files with the features of these annotators; None for all."""
+        names = self.feature_annotators() if annotators is None else annotators
+        return [file for name in names for file in self.store.list(f"features/annotator={name}")]
+
+    def features(self, annotators: Sequence[str] | None = None, but: Container[str] = ()) -> pa.dataset.Dataset:
+        """Utterance features (``manifests.features.FEATURES``) as an Arrow dataset; of all annotators, or of those named.
+
+        In a finished shard each labelled utterance has one row of each annotator. In one that a job is at work on, or was
+        killed at, there may be rows whose labels are not there yet.
+
+        Raises
+        ------
+        RunFolderError : an annotator of this name gives no features in this run
+        """
+        known = self.feature_annotators()
+        for name in annotators or ():
+            if name not in known:
+                has = f"it has those of {', '.join(known)}" if known else "no annotator of it gives any"
+                raise RunFolderError(
+                    f"{self} has no features of '{name}': {has}. Label into a new run folder with an annotator that does"
+                )
+        names = [name for name in self.feature_files(annotators) if name not in but]
+        return self.dataset_of(names, FEATURES)
+
+    def sweep_features(self, chunks: Mapping[str, Mapping[int, CommittedChunk]]) -> None:
+        """Delete the features of chunks that have no labelled row, left by a kill just before these rows, or by a shard
+        that was cut into other chunks once it was repaired.
+
+        Parameters
+        ----------
+        chunks : what is on disk of some shards, by shard and start; other shards are left alone
+        """
+        for name in self.feature_files():
+            match = _FEATURES_FILE.fullmatch(name)
+            if match is None:
+                raise RunFolderError(f"{self.store.path(name)} is not a file of emotrove; move it elsewhere")
+            if match["shard"] not in chunks:
+                continue
+            chunk = chunks[match["shard"]].get(int(match["start"]))
+            if chunk is None or not chunk.count("labeled"):
+                self.store.delete(name)
+
     def damaged(self) -> set[str]:
-        """Names of the files of rows that cannot be read; looks into every one."""
+        """Names of the files of rows and features that cannot be read; looks into every one."""
         found = set()
-        for name in self.label_files():
+        for name in [*self.label_files(), *self.feature_files()]:
             try:
                 self.read_table(name)
             except RunFolderError:

@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from manifests.emilia import Row
+from manifests.features import FEATURE
 from manifests.schema import LABELS
 from manifests.tar_shard import Entry
 
-CLIP = pa.struct([*LABELS, pa.field("audio", pa.binary())])
+_FEATURES = pa.field("features", pa.list_(FEATURE))
+CLIP = pa.struct([*LABELS, _FEATURES, pa.field("audio", pa.binary())])
 """A row in the making; ``audio`` is the encoded clip, and 16 kHz mono PCM16 after decoding."""
 
 CHUNK = pa.schema(
@@ -58,7 +60,7 @@ class Chunk:
         Nearly all bytes of a chunk are audio. Joined once into their final buffer they are copied once; Arrow's builder
         would grow its buffer step by step and touch fresh memory each time.
         """
-        columns = pa.Table.from_pylist(self.clips, schema=LABELS).combine_chunks().columns
+        columns = pa.Table.from_pylist(self.clips, schema=pa.schema([*LABELS, _FEATURES])).combine_chunks().columns
         audio = [row.get("audio") for row in self.clips]
         ends = np.cumsum([0, *(len(data or b"") for data in audio)], dtype=np.int32)
         valid = pa.array([data is not None for data in audio], pa.bool_()).buffers()[1]

@@ -4,16 +4,21 @@ A chunk has up to three files, one for each outcome, with names that follow from
 on disk already (of a run that was killed, or of one whose failures are tried again) are kept and joined by the new ones. A row
 whose outcome changes leaves its old file before it enters the new one: between the two it can be missing, and is done again,
 but it is never in two files.
+
+The features of labelled utterances have a file for each annotator. It is written before the labels, so no labelled row is without
+its features; those of a row that a kill kept from getting its label are replaced when the row is done again.
 """
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from manifests.emilia import Row
 from manifests.errors import StorageError
+from manifests.features import FEATURES, encode_features
 from manifests.lease import is_held_by
-from manifests.run_folder import RunFolder, chunk_file, encode_parquet
+from manifests.run_folder import RunFolder, chunk_file, encode_parquet, features_file
 from manifests.schema import LABELS, OUTCOMES
 from pipeline.chain import finish
 from pipeline.chunks import Chunk
@@ -47,10 +52,12 @@ class Commit:
     ----------
     root : of the run folder
     token : of the lease under which the job runs
+    features : names of the annotators that give utterance features
     """
 
     root: str
     token: str
+    features: tuple[str, ...] = ()
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Commit each chunk of a ``CHUNK`` table; returns a ``RECEIPT`` table."""
@@ -66,7 +73,7 @@ class Commit:
         if not is_held_by(run.store, self.token):
             return {**receipt, "fatal": f"{run} belongs to another job now"}
         try:
-            return {**receipt, **_write(run, chunk)}
+            return {**receipt, **_write(run, chunk, self.features)}
         except StorageError as error:
             return {**receipt, "fatal": str(error)}
 
@@ -87,7 +94,7 @@ def _receipt(chunk: Chunk) -> dict[str, object]:
     }
 
 
-def _write(run: RunFolder, chunk: Chunk) -> dict[str, object]:
+def _write(run: RunFolder, chunk: Chunk, features: Sequence[str]) -> dict[str, object]:
     """Write the files of a chunk; gives the counts of all its rows, with those that were on disk before."""
     new: dict[str, list[Row]] = {
         outcome: [row for row in chunk.clips if row["outcome"] == outcome] for outcome in OUTCOMES
@@ -105,6 +112,11 @@ def _write(run: RunFolder, chunk: Chunk) -> dict[str, object]:
         kept[outcome] = old.filter(pa.array([position not in touched for position in positions]))
         if touched.intersection(positions) - {row["position"] for row in new[outcome]}:
             _replace(run, name, kept[outcome])
+    still_labeled = set(kept["labeled"]["position"].to_pylist())
+    for annotator in features:
+        _write_features(
+            run, features_file(annotator, chunk.shard, chunk.start), annotator, new["labeled"], still_labeled
+        )
     counts: dict[str, object] = {}
     seconds = 0.0
     for outcome in OUTCOMES:
@@ -116,8 +128,28 @@ def _write(run: RunFolder, chunk: Chunk) -> dict[str, object]:
     return {**counts, "audio_s": seconds}
 
 
-def _replace(run: RunFolder, name: str, rows: pa.Table) -> None:
+def _write_features(
+    run: RunFolder, name: str, annotator: str, labeled: Sequence[Row], still_labeled: Collection[int]
+) -> None:
+    """Bring the features of a chunk up to date: those of the rows that stay labelled, and of the rows that come."""
+    fresh = [
+        {**row, **feature}
+        for row in labeled
+        for feature in row.get("features") or ()
+        if feature["annotator"] == annotator
+    ]
+    rows = pa.Table.from_pylist(fresh, schema=FEATURES)
+    try:
+        old = run.read_table(name).cast(FEATURES)
+    except FileNotFoundError:
+        old = FEATURES.empty_table()
+    kept = old.filter(pa.array([position in still_labeled for position in old["position"].to_pylist()], pa.bool_()))
+    if fresh or kept.num_rows < old.num_rows:
+        _replace(run, name, pa.concat_tables([kept, rows]).sort_by("position"), encode_features)
+
+
+def _replace(run: RunFolder, name: str, rows: pa.Table, encode: Callable[[pa.Table], bytes] = encode_parquet) -> None:
     if rows.num_rows:
-        run.store.write_bytes(name, encode_parquet(rows))
+        run.store.write_bytes(name, encode(rows))
     else:
         run.store.delete(name)

@@ -65,6 +65,8 @@ def print_status(status: Status) -> None:
         console.print(
             "emotions: " + ", ".join(f"{name} {n:,} ({n / total:.0%})" for name, n in status.emotions.items())
         )
+    for name, rows in status.features.items():
+        console.print(f"features of {escape(name)}: {rows:,}")
     for row in status.reasons:
         console.print(f"{row['outcome']} in {row['stage']}: {row['reason']}: {row['count']:,}")
     if status.duplicates:

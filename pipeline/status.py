@@ -1,7 +1,7 @@
 """What a run folder says of itself: every shard reconciled, every loss named."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Status:
     duplicates: int | None  # None: not searched for yet
     reasons: list[dict[str, Any]]
     emotions: dict[str, int]
+    features: dict[str, int]  # rows of utterance features by annotator
     notes: dict[str, str]
     unreconciled: list[str]
     working_now: bool
@@ -61,9 +62,11 @@ def status(run: RunFolder) -> Status:
     damaged: set[str] = set()
     try:
         per_shard, reasons, emotions = _counted(run.dataset())
+        features = _features(run)
     except (duckdb.Error, pa.ArrowException, OSError):
         damaged = run.damaged()
         per_shard, reasons, emotions = _counted(run.dataset(but=damaged))
+        features = _features(run, damaged)
     unreconciled = [f"{name} is damaged and cannot be read" for name in sorted(damaged)]
     for shard, outcome, rows, positions, seconds in per_shard:
         found.setdefault(shard, dict.fromkeys(OUTCOMES, 0))[outcome] = rows
@@ -71,6 +74,7 @@ def status(run: RunFolder) -> Status:
         if rows != positions:
             unreconciled.append(f"{shard}: {rows - positions} rows are there twice")
     unreconciled += list(_contradictions(markers, found, shards))
+    unreconciled += list(_features_amiss(features, markers))
     unreadable = run.unreadable()
     totals = {outcome: sum(counts[outcome] for counts in found.values()) for outcome in OUTCOMES}
     duplicates = run.duplicates()
@@ -87,6 +91,7 @@ def status(run: RunFolder) -> Status:
         duplicates=None if duplicates is None else duplicates.num_rows,
         reasons=[{"outcome": o, "stage": s, "reason": r, "count": n} for o, s, r, n in reasons],
         emotions=dict(emotions),
+        features={name: sum(rows for rows, _ in counts.values()) for name, counts in features.items()},
         notes={name: counts.note for name, counts in markers.items() if counts.note},
         unreconciled=unreconciled,
         working_now=is_live(run.store),
@@ -108,6 +113,30 @@ def _counted(rows: pyarrow.dataset.Dataset) -> tuple[list[Any], list[Any], list[
             "GROUP BY ALL ORDER BY ALL"
         ).fetchall()
     return per_shard, reasons, emotions
+
+
+def _features(run: RunFolder, damaged: Container[str] = ()) -> dict[str, dict[str, tuple[int, int]]]:
+    """Rows of utterance features and their distinct positions, by annotator and shard; the values are not read."""
+    found = {}
+    for name in run.feature_annotators():
+        with duckdb.connect() as db:
+            db.register("features", run.features([name], but=damaged))
+            counted = db.execute(
+                "SELECT shard, count(*), count(DISTINCT position) FROM features GROUP BY ALL"
+            ).fetchall()
+        found[name] = {shard: (rows, positions) for shard, rows, positions in counted}
+    return found
+
+
+def _features_amiss(features: dict[str, dict[str, tuple[int, int]]], markers: dict[str, ShardCounts]) -> Iterator[str]:
+    """In a finished shard each labelled utterance has one row of each annotator that gives features."""
+    for annotator, by_shard in features.items():
+        for name, counts in markers.items():
+            rows, positions = by_shard.get(name, (0, 0))
+            if rows != positions:
+                yield f"{name}: {rows - positions} rows of the features of {annotator} are there twice"
+            if positions != counts.labeled:
+                yield f"{name}: {counts.labeled} are labeled, {positions} have features of {annotator}"
 
 
 def _contradictions(
