@@ -26,7 +26,8 @@ import soxr
 
 from benchmarks.copies import copies
 from manifests.inputs import find_shards
-from pipeline.decode import decode_row, resample, to_pcm16
+from manifests.waveform import resample, to_pcm16
+from pipeline.decode import decode_row
 from pipeline.source import ShardPlan, ShardSource, read_shard
 
 

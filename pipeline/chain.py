@@ -7,7 +7,7 @@ from annotators.base import Annotator, Clip, Failure
 from annotators.registry import find
 from manifests.emilia import PENDING, Row, fail, reject
 from manifests.votes import consensus
-from pipeline.decode import from_pcm16
+from manifests.waveform import from_pcm16
 
 
 class Chain:
@@ -46,8 +46,8 @@ class Chain:
                     fail(row, annotator.name, "annotator_error", answer.error)
                     continue
                 for name, value in answer.fields.items():
-                    if name == "votes":
-                        row["votes"] = [*(row.get("votes") or ()), *value]
+                    if name in ("votes", "features"):
+                        row[name] = [*(row.get(name) or ()), *value]
                     elif name == "quality":
                         # The input's own DNSMOS and several annotators share this struct.
                         row["quality"] = {**(row.get("quality") or {}), **value}

@@ -12,11 +12,11 @@ import duckdb
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
+from manifests.duplicates import present_duplicates
 from manifests.emotions import CLASSES
 from manifests.errors import InputError
 from manifests.run_folder import RunFolder
 from manifests.truth import read_truth
-from pipeline.duplicates import present_duplicates
 
 RESAMPLES = 1000
 
@@ -52,14 +52,15 @@ def evaluate(run: RunFolder, truth: Path, voter: str | None = None) -> Evaluatio
     ------
     InputError : the truth cannot be read, names no clip of the run, or the voter did not vote
     """
-    known, left_out = read_truth(truth)
+    found = read_truth(truth)
+    known = found.clips
     answers = _answers(run, voter)
     if voter is not None and answers and all(emotion is None for emotion, _ in answers.values()):
         raise InputError(f"{run} has no vote of '{voter}'")
     ids = sorted(known.keys() & answers.keys())
     if not ids:
         raise InputError(f"No id of {truth} is among the labelled clips of {run}")
-    true = [str(known[i]) for i in ids]
+    true = [str(known[i].emotion) for i in ids]
     predicted = [answers[i][0] or "none" for i in ids]
     classes = [str(c) for c in CLASSES if str(c) in set(true)]
     groups = [answers[i][1] or i for i in ids]
@@ -81,7 +82,7 @@ def evaluate(run: RunFolder, truth: Path, voter: str | None = None) -> Evaluatio
         speakers=len(set(groups)),
         unanswered=sum(p not in CLASSES for p in predicted),
         not_labeled=len(known.keys() - answers.keys()),
-        other_classes=left_out,
+        other_classes=found.other_classes,
         note=_trained_on(run),
     )
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 
+from manifests.duplicates import present_duplicates
 from manifests.emotions import CLASSES
 from manifests.errors import InputError
 from manifests.exclusion import Exclusion
 from manifests.release import COLUMNS, RELEASE_VERSION, release_row, write_jsonl, write_parquet
 from manifests.run_folder import RunFolder
-from pipeline.duplicates import present_duplicates
 from pipeline.release.audio import AT_ONCE, Listener, write_wavs
 from pipeline.release.folder import new_folder
 from pipeline.release.kept_out import kept_out, kept_out_sql

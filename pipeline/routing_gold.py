@@ -28,13 +28,14 @@ def load_gold(db: duckdb.DuckDBPyConnection, run: RunFolder, path: Path | None) 
     if path is None:
         db.execute("CREATE TEMP TABLE gold (utterance_id VARCHAR, emotion VARCHAR)")
         return ["There are no gold items: give known answers with --gold FILE.jsonl"]
-    known, other_classes = read_truth(path)
-    listed = pa.table({"utterance_id": list(known), "emotion": [str(emotion) for emotion in known.values()]})
+    truth = read_truth(path)
+    emotions = [str(known.emotion) for known in truth.clips.values()]
+    listed = pa.table({"utterance_id": list(truth.clips), "emotion": emotions})
     db.register("gold_list", listed.cast(pa.schema([("utterance_id", pa.string()), ("emotion", pa.string())])))
     db.execute("CREATE TEMP TABLE gold AS SELECT * FROM gold_list SEMI JOIN utterances USING (utterance_id)")
     notes = _not_labelled(db, run, path)
-    if other_classes:
-        names = ", ".join(f"{name} {count}" for name, count in sorted(other_classes.items()))
+    if truth.others:
+        names = ", ".join(f"{name} {count}" for name, count in sorted(truth.other_classes.items()))
         notes.append(f"Gold items of other emotions than the seven were left out: {names}")
     before = db.execute(
         "SELECT CASE WHEN decision = 'accept_machine' THEN 'accepted' ELSE arm END AS how, count(*) "

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
+from manifests.duplicates import present_duplicates
 from manifests.errors import InputError, RunFolderError, StorageError
 from manifests.exclusion import Exclusion, exclusion_reason_sql
 from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder
 from manifests.schema import LABELS
-from pipeline.duplicates import present_duplicates
 
 MEMORY_LIMIT = "1GB"
 THREADS = 8  # at most: each needs its own buffers, and more would not fit into the memory

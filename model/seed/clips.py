@@ -3,8 +3,6 @@
 Every clip is turned into a few views (speed, reverberation, noise) once, because spectra cost more than a training step.
 """
 
-import io
-import json
 import math
 import tarfile
 from collections.abc import Callable, Sequence
@@ -12,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 from torch import Tensor
 
-from manifests.emotions import CLASSES, parse_emotion
+from manifests.emotions import CLASSES
 from manifests.errors import InputError
+from manifests.truth import read_truth
+from manifests.waveform import SAMPLE_RATE_HZ, UndecodableAudio, decode, from_pcm16, to_pcm16
 from model.seed.features import HOP, N_LAGS, N_MELS, N_STATISTICS, Spectra, Statistics, frame_levels_db
 from model.seed.network import ConvolutionExpert
 
-SAMPLE_RATE = 16000
 KEPT_FRAMES, LEAD_FRAMES = 220, 30  # kept per view, and of these before the speech
 SPEECH_DB = -40.0  # frames above this level, relative to the clip's own, lie within the speech
 
@@ -41,7 +39,7 @@ class LabelledClip:
     @property
     def samples(self) -> np.ndarray:
         """(samples,) float32 in [-1, 1], as labelling jobs feed it."""
-        return self.pcm.astype(np.float32) / 32768
+        return from_pcm16(self.pcm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +64,7 @@ def read_labelled_clips(shards: Sequence[str], truth: str) -> list[LabelledClip]
     ------
     InputError : a file cannot be read, a line of the truth is unusable, or no clip is left
     """
-    labels: dict[str, tuple[int, int | None]] = {}
-    try:
-        lines = Path(truth).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{truth} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            emotion = parse_emotion(row["emotion"])
-            if emotion in CLASSES:
-                labels[row["id"]] = (CLASSES.index(emotion), row.get("emobox_test_fold"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{truth}, line {number}: needs a JSON object with 'id' and 'emotion' ({error})"
-            ) from error
+    labels = {name: (CLASSES.index(known.emotion), known.fold) for name, known in read_truth(Path(truth)).clips.items()}
     clips = []
     for shard in shards:
         try:
@@ -89,26 +73,21 @@ def read_labelled_clips(shards: Sequence[str], truth: str) -> list[LabelledClip]
                     name = Path(member.name)
                     if name.suffix == ".json" or name.stem not in labels or not (file := tar.extractfile(member)):
                         continue
-                    audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32", always_2d=True)
-                    pcm = to_pcm16(soxr.resample(audio.mean(1), rate, SAMPLE_RATE))
+                    pcm = np.frombuffer(to_pcm16(decode(file.read())), dtype="<i2")
                     clips.append(LabelledClip(name.stem, pcm, *labels[name.stem]))
-        except (OSError, tarfile.TarError, soundfile.LibsndfileError) as error:
+        except (OSError, tarfile.TarError, UndecodableAudio) as error:
             raise InputError(f"{shard} cannot be read: {error}") from error
     if not clips:
         raise InputError(f"no clip of {len(shards)} shards has one of the seven emotions in {truth}")
     return clips
 
 
-def to_pcm16(samples: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
-
-
 def augment(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Change speed and pitch by up to 16 %, and sometimes add reverberation and coloured noise."""
-    x = soxr.resample(samples, SAMPLE_RATE, int(SAMPLE_RATE * rng.uniform(0.86, 1.16)), quality="MQ")
-    size = 1 << (len(x) + SAMPLE_RATE // 2).bit_length()
+    x = soxr.resample(samples, SAMPLE_RATE_HZ, int(SAMPLE_RATE_HZ * rng.uniform(0.86, 1.16)), quality="MQ")
+    size = 1 << (len(x) + SAMPLE_RATE_HZ // 2).bit_length()
     if rng.random() < 0.3:
-        n = int(SAMPLE_RATE * rng.uniform(0.1, 0.4))
+        n = int(SAMPLE_RATE_HZ * rng.uniform(0.1, 0.4))
         tail = rng.standard_normal(n) * np.exp(-6.9 * np.arange(n) / n)
         tail *= rng.uniform(0.1, 0.5) / np.linalg.norm(tail)
         tail[0] = 1
@@ -138,7 +117,7 @@ def random_filter(rng: np.random.Generator) -> Tensor:
 @torch.no_grad()
 def make_views(clips: Sequence[LabelledClip], n_views: int, seed: int, on_progress: Progress) -> Views:
     """Spectra and statistics of ``n_views`` versions of every clip."""
-    spectra, describe = Spectra(SAMPLE_RATE), Statistics()
+    spectra, describe = Spectra(SAMPLE_RATE_HZ), Statistics()
     inputs = torch.zeros(n_views, len(clips), KEPT_FRAMES, N_MELS + N_LAGS, dtype=torch.float16)
     spans = torch.zeros(2, n_views, len(clips), dtype=torch.int64)
     statistics = torch.zeros(n_views, len(clips), N_STATISTICS)

@@ -11,7 +11,8 @@ import soundfile as sf
 
 from manifests.audio_uri import AudioUri
 from manifests.errors import InputError
-from pipeline.decode import SAMPLE_RATE_HZ, decode_row
+from manifests.waveform import SAMPLE_RATE_HZ
+from pipeline.decode import decode_row
 
 Listener = Callable[[int, int], None]
 """Called with the number of clips written and the number in all."""

@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from manifests.duplicates import find_duplicates
 from manifests.run_folder import RunFolder, Shard, ShardCounts, chunk_file, encode_parquet, fingerprint
 from manifests.schema import LABELS, OUTCOMES
 from manifests.votes import consensus
-from pipeline.duplicates import find_duplicates
 
 Row = dict[str, Any]
 

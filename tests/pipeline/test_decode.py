@@ -10,7 +10,8 @@ import pytest
 import soundfile as sf
 
 from manifests.emilia import Row, fail, new_row
-from pipeline.decode import decode_row, from_pcm16, to_pcm16
+from manifests.waveform import from_pcm16, to_pcm16
+from pipeline.decode import decode_row
 from tests.speech import members
 
 RATE = 16_000
