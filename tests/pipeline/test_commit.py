@@ -139,7 +139,9 @@ def killed_at(k: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name in ("write_bytes", "delete"):
 
             def wrapped(self: Store, *args: Any, access: Any = getattr(Store, name)) -> Any:
-                if args[0].startswith("labels/") and next(calls) >= k:  # the lease is refreshed beside it
+                if (
+                    args[0].startswith(("labels/", "features/")) and next(calls) >= k
+                ):  # the lease is refreshed beside it
                     raise Killed
                 return access(self, *args)
 
