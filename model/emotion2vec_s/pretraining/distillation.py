@@ -18,9 +18,9 @@ from model.emotion2vec_s.pretraining.teacher import Teacher
 class PreTrainingOutput(ModelOutput):
     """Losses of a step over the batches of all workers, the same number on each.
 
-    ``loss`` is the weighted sum, to call ``backward`` on; the three others are without weight and without gradient, and so are the
-    two variances (as data2vec 2.0 calls them: standard deviation over masked frames, mean over channels), which fall to zero in a
-    collapse.
+    ``loss`` is the weighted sum of the three others, which have gradients of their own for an update that is computed in parts. The
+    two variances (as data2vec 2.0 calls them: standard deviation over masked frames, mean over channels) have none; they fall to
+    zero in a collapse.
     """
 
     loss: Tensor | None = None
@@ -97,9 +97,9 @@ class SelfDistillation(nn.Module):
         )
         return PreTrainingOutput(
             loss=loss,
-            loss_frame=loss_frame.detach(),
-            loss_utterance=loss_utterance.detach(),
-            loss_category=loss_category.detach(),
+            loss_frame=loss_frame,
+            loss_utterance=loss_utterance,
+            loss_category=loss_category,
             target_variance=spread(wanted),
             prediction_variance=spread(predicted.detach()),
         )
