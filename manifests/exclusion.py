@@ -18,6 +18,10 @@ EXCLUSION = pa.schema([pa.field("kind", pa.string(), nullable=False), pa.field("
 """``kind`` is ``id`` or ``source``."""
 
 
+TAKEDOWN = "takedown.txt"
+"""Name of the list in a run folder that holds for whatever is made from the run."""
+
+
 class ExclusionError(EmotroveError):
     """A line of a list is neither an id nor a row that holds one."""
 
@@ -31,6 +35,15 @@ class Exclusion:
 
     def __or__(self, other: "Exclusion") -> "Exclusion":
         return Exclusion(self.ids | other.ids, self.sources | other.sources)
+
+    def reason(self, utterance_id: str, source_id: str | None) -> str | None:
+        """Why a clip stays out: ``id``, ``source``, or None where it may stay; what ``exclusion_reason_sql`` says."""
+        own = _as_published(utterance_id)
+        emilia = parse_emilia_id(own)
+        if own in self.ids:
+            return "id"
+        named = emilia.source_id if emilia else None
+        return "source" if source_id in self.sources or named in self.sources else None
 
     def table(self) -> pa.Table:
         """EXCLUSION, sorted; to be registered with DuckDB for ``exclusion_reason_sql``."""

@@ -6,11 +6,8 @@ from operator import or_
 
 import duckdb
 
-from manifests.exclusion import Exclusion, exclusion_reason_sql, read_exclusion
+from manifests.exclusion import TAKEDOWN, Exclusion, exclusion_reason_sql, read_exclusion
 from manifests.run_folder import RunFolder
-
-TAKEDOWN = "takedown.txt"
-"""Its name in a run folder: ids and sources, as ``manifests.exclusion`` reads them."""
 
 TAKEN_DOWN, EXCLUDED = "taken_down", "excluded"
 

@@ -24,7 +24,9 @@ def _reasons(found: Exclusion, *rows: tuple[str, str | None]) -> list[str | None
         db.execute("CREATE TABLE clips (nth INT, utterance_id TEXT, source_id TEXT)")
         db.executemany("INSERT INTO clips VALUES (?, ?, ?)", [(n, *row) for n, row in enumerate(rows)])
         reason = exclusion_reason_sql("utterance_id", "source_id")
-        return [why for (why,) in db.execute(f"SELECT {reason} FROM clips ORDER BY nth").fetchall()]
+        by_sql = [why for (why,) in db.execute(f"SELECT {reason} FROM clips ORDER BY nth").fetchall()]
+    assert by_sql == [found.reason(*row) for row in rows]
+    return by_sql
 
 
 def test_the_published_test_set_is_1400_ids_of_1234_sources(shared_data: Path) -> None:
