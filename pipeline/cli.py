@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from model.cli import app as train_app
+from model.convert_commands import app as convert_app
 from pipeline import commands, release_commands, route_command, split_commands
 from review_ui.cli import app as review_app
 
@@ -52,6 +53,7 @@ for command in (
     app.command()(command)
 app.add_typer(review_app, name="review")
 app.add_typer(train_app, name="train")
+app.add_typer(convert_app, name="convert")
 
 
 def main() -> None:

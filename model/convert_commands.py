@@ -1,0 +1,98 @@
+"""Conversion of released checkpoints."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from manifests.command_line import JsonOption, bar, clear_errors, print_json
+
+if TYPE_CHECKING:
+    from model.emotion2vec_s.released.conversion import Conversion
+
+app = typer.Typer(no_args_is_help=True, help="Convert released checkpoints into the form that emotrove loads.")
+
+
+@app.callback()
+def convert() -> None:
+    """Convert released checkpoints into the form that emotrove loads."""
+
+
+@app.command("emotion2vec-s")
+def emotion2vec_s(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A fairseq checkpoint, or FunASR's model.pt; the file or the folder it is in."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the converted model; new, or empty.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Configuration in YAML, in the form of fairseq or FunASR, in place of the one in CHECKPOINT.",
+        ),
+    ] = None,
+    normalize: Annotated[
+        bool | None,
+        typer.Option(
+            "--normalize/--no-normalize",
+            help="Whether a clip is brought to mean 0 and variance 1 first.  [default: as the configuration says]",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Convert a released Emotion2Vec-S, emotion2vec or emotion2vec+.
+
+    Reads the file without fairseq or FunASR and runs nothing that is in it. Every key must be there, with its shape.
+
+    Example:
+
+        emotrove convert emotion2vec-s checkpoint.pt emotion2vec-s --no-normalize
+    """
+    with clear_errors():
+        from model.emotion2vec_s.released.conversion import convert
+
+        with bar("Reading, MB") as show:
+            done = convert(checkpoint, out, config_file=config, normalize=normalize, on_progress=show)
+        if json:
+            print_json(_record(done, out))
+        else:
+            _print(done, out, normalize)
+
+
+def _record(done: "Conversion", out: Path) -> dict[str, Any]:
+    return {
+        "out": str(out),
+        "source_sha256": done.source_sha256,
+        "parameters": done.parameters,
+        "config": {name: value for name, value in done.config.to_diff_dict().items() if name != "transformers_version"},
+        "left_out": {reason: list(names) for reason, names in done.left_out.items()},
+        "assumed": done.assumed,
+    }
+
+
+def _print(done: "Conversion", out: Path, normalize: bool | None) -> None:
+    from manifests.terminal import console, escape
+    from model.emotion2vec_s.released.card import left_out_lines, network_line
+
+    lines = [
+        f"Converted {done.parameters:,} parameters into {out}.",
+        f"Network: {network_line(done.config)}.",
+        f"Head: {len(done.config.labels)} classes: {', '.join(done.config.labels)}."
+        if done.config.labels
+        else "Head: none.",
+        f"Clips are {'' if done.config.normalize else 'not '}normalised first.",
+        *(f"Left out: {line}." for line in left_out_lines(done)),
+        *(f"Assumed: {line}." for line in done.assumed),
+    ]
+    if normalize is None and done.config.normalize and not done.config.labels:
+        lines.append(
+            "The configuration asks for normalised clips, as emotion2vec does. The script released with Emotion2Vec-S does not "
+            "normalise: for the features that the released C2SER was fed, convert with --no-normalize."
+        )
+    for line in lines:
+        console().print(escape(line))
