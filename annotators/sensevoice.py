@@ -26,6 +26,7 @@ import numpy as np
 
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
+from annotators.device import chosen_device
 from annotators.weights import check_folder, is_path
 from manifests.emotions import Emotion, parse_emotion
 from manifests.errors import ConfigError, MissingPackage
@@ -96,7 +97,7 @@ class SenseVoice(Annotator):
         """
         import torch
 
-        device = _device(self.options.device)
+        device = chosen_device("annotators.sensevoice.device", self.options.device)
         torchaudio_guard.install()
         with _undisturbed():
             folder = _folder(self.options.model)
@@ -229,17 +230,6 @@ def _asked_language(language: str | None) -> str:
     """SenseVoice's own name of a language; ``auto`` where it does not know the language or none is given."""
     short = (language or "").lower().replace("_", "-").split("-")[0]
     return short if short in LANGUAGES else "auto"
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    if asked == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    # FunASR would go on with the CPU and say nothing.
-    if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"annotators.sensevoice.device: '{asked}', but torch sees no GPU here. Use 'auto' or 'cpu'")
-    return asked
 
 
 def _check_folder(folder: Path) -> None:

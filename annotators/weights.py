@@ -25,7 +25,7 @@ def check_folder(key: str, folder: Path, kind: str, needed: Sequence[str], remed
     ConfigError : with what is missing
     """
     if not folder.is_dir():
-        raise ConfigError(f"{key}: no such folder: {folder}")
+        raise ConfigError(f"{key}: no such folder: {folder}{remedy}")
     missing = [name for name in needed if not any(path.is_file() for path in folder.glob(name))]
     if missing:
         raise ConfigError(f"{key}: {folder} is no {kind}, it lacks {', '.join(missing)}{remedy}")

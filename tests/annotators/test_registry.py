@@ -43,13 +43,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     registry._registered.cache_clear()
 
 
+WITHOUT_EXTRAS = ["quality", "dnsmos", "style", "seed", "emotion2vec_s", "emotion2vec_plus", "rationale"]
+
+
 def test_ours_are_installed() -> None:
-    assert set(names()) >= {"quality", "dnsmos", "style", "seed", "sensevoice", "whisperx", "rationale"}
+    assert set(names()) >= {*WITHOUT_EXTRAS, "sensevoice", "whisperx"}
     assert names() == sorted(names())
     assert find("quality") is Quality
 
 
-@pytest.mark.parametrize("name", ["quality", "dnsmos", "style", "seed", "rationale"])
+@pytest.mark.parametrize("name", WITHOUT_EXTRAS)
 def test_each_is_registered_under_its_own_name(name: str) -> None:
     annotator = find(name)
     assert issubclass(annotator, Annotator) and annotator.name == name
