@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from annotators.base import Annotation, Annotator, Clip
+from annotators.emotion2vec_plus import Emotion2VecPlus
+from annotators.emotion2vec_s import Emotion2VecS
 from annotators.quality import Quality
 from annotators.rationale import Rationale
 from annotators.seed import Seed
 from annotators.style import Style, measure, reference_from
+from tests.annotators.small_emotion2vec import PLUS_LABELS, saved_network
 
 RATE_HZ = 16_000
 EMOTIONS = ("angry", "happy", "sad")
@@ -51,10 +54,19 @@ def prepared(annotator: Annotator) -> Annotator:
     return annotator
 
 
-@pytest.fixture(scope="module", params=[Quality, Style, Seed, Rationale], ids=lambda kind: kind.name)
-def annotator(request: pytest.FixtureRequest) -> Annotator:
-    options = {"min_dnsmos": 3.0, "min_loudness_lufs": -40} if request.param is Quality else None
-    return prepared(request.param(options))
+KINDS = [Quality, Style, Seed, Emotion2VecS, Emotion2VecPlus, Rationale]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def annotator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Annotator:
+    kind, options = request.param, {}
+    if kind is Quality:
+        options = {"min_dnsmos": 3.0, "min_loudness_lufs": -40}
+    if kind in (Emotion2VecS, Emotion2VecPlus):
+        folder = tmp_path_factory.mktemp("weights") / "small"
+        saved = saved_network(folder, PLUS_LABELS, normalize=kind is Emotion2VecPlus)
+        options = {"weights": str(saved), "features": "mean" if kind is Emotion2VecPlus else "tokens", "device": "cpu"}
+    return prepared(kind(options))
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +93,10 @@ def assert_equal(left: Any, right: Any, tolerance: float) -> None:
         assert len(left) == len(right)
         for one, other in zip(left, right, strict=True):
             assert_equal(one, other, tolerance)
+    elif isinstance(left, bytes):
+        # Features in half precision: what lies between two of its numbers may fall to either.
+        halves = (np.frombuffer(side, "<f2").astype(np.float32) for side in (left, right))
+        np.testing.assert_allclose(*halves, rtol=2**-10, atol=tolerance)
     elif isinstance(left, float) and right is not None:
         assert abs(left - right) <= tolerance
     else:
@@ -98,7 +114,7 @@ def test_alone_or_among_others(annotator: Annotator, alone: dict[str, Annotation
     answers = [
         a for start in range(0, len(CLIPS), batch) for a in annotations(annotator, shuffled[start : start + batch])
     ]
-    tolerance = 1e-5 if isinstance(annotator, Seed) else 0.0
+    tolerance = 1e-5 if isinstance(annotator, (Seed, Emotion2VecS)) else 0.0
     for clip, answer in zip(shuffled, answers, strict=True):
         assert answer.rejection == alone[clip.utterance_id].rejection
         assert_equal(answer.fields, alone[clip.utterance_id].fields, tolerance)
