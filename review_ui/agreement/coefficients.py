@@ -6,10 +6,8 @@ so no rounding can turn 0/0 into a number; the products below are exact up to a 
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
+from manifests.bootstrap import Counts, Values, divided
 
 
 def raw_agreement(tables: Counts) -> Values:
@@ -69,12 +67,6 @@ def one_against_rest(tables: Counts) -> Counts:
     first, second = tables.sum(axis=-1), tables.sum(axis=-2)
     rest = tables.sum(axis=(-2, -1))[..., None] - first - second + both
     return np.stack([np.stack([both, first - both], axis=-1), np.stack([second - both, rest], axis=-1)], axis=-2)
-
-
-def divided(over: npt.NDArray[np.generic], under: npt.NDArray[np.generic]) -> Values:
-    """over / under, NaN where under is 0."""
-    over, under = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
-    return np.divide(over, under, out=np.full(np.broadcast(over, under).shape, np.nan), where=under != 0)
 
 
 def _agreed(tables: Counts) -> Counts:

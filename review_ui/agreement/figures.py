@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from review_ui.agreement.bootstrap import Sources, figure
+from manifests.bootstrap import Counts, Figure, Sources, Values, figure
 from review_ui.agreement.coefficients import (
-    Counts,
-    Values,
     cohen_kappa,
     gwet_ac1,
     krippendorff_alpha,
@@ -17,7 +15,7 @@ from review_ui.agreement.coefficients import (
     raw_agreement,
 )
 from review_ui.agreement.many_raters import Ballots
-from review_ui.agreement.report import Coefficients, Figure, OneClass
+from review_ui.agreement.report import Coefficients, OneClass
 
 Codes = npt.NDArray[np.integer]
 

@@ -6,7 +6,7 @@ are used, as its author does.
 
 import numpy as np
 
-from review_ui.agreement.coefficients import Counts, Values, divided
+from manifests.bootstrap import Counts, Values, divided
 
 
 class Ballots:

@@ -1,13 +1,14 @@
 """The whole report of a run."""
 
 from manifests.answers import judged
+from manifests.bootstrap import CONFIDENCE
 from manifests.errors import RunFolderError
 from manifests.review_folder import ReviewFolder
 from review_ui.agreement import parts
 from review_ui.agreement.figures import Resampling
 from review_ui.agreement.pairs import CATEGORIES, EMOTIONS, Pairs
 from review_ui.agreement.people import people, progress
-from review_ui.agreement.report import AGREEMENT_VERSION, CONFIDENCE, Report
+from review_ui.agreement.report import AGREEMENT_VERSION, Report
 from review_ui.agreement.voters import agreement_among_voters, read_votes, voter_agreement
 
 

@@ -6,8 +6,9 @@ import duckdb
 import pyarrow as pa
 from scipy.stats import binomtest
 
+from manifests.bootstrap import CONFIDENCE
 from manifests.review import ARMS, ESCAPES, FLAGS
-from review_ui.agreement.report import CONFIDENCE, Counts, Person, Share
+from review_ui.agreement.report import Counts, Person, Share
 
 _PEOPLE = """
 SELECT

@@ -7,11 +7,10 @@ the same answers with the same seed give the same bytes.
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from manifests.bootstrap import Figure
+
 AGREEMENT_VERSION: Final = 1
 """Version of this structure."""
-
-CONFIDENCE: Final = 0.95
-"""Of every interval."""
 
 Treatment = Literal["answers", "emotions"]
 Coefficient = Literal["raw", "kappa", "alpha", "ac1"]
@@ -30,17 +29,6 @@ SLICES: Final[dict[SliceName, str]] = {
     "machine_shown": "both experts saw the machine's label",
     "machine_mixed": "one of the experts saw the machine's label",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One value with its 95 % percentile bootstrap interval over sources."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    undefined_resamples: int  # resamples in which the value is not defined; the interval leaves them out
-    note: str | None  # why the value or the interval is missing, or what to beware of
 
 
 @dataclass(frozen=True, slots=True)

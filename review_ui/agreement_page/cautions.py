@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from manifests.bootstrap import Figure
 from manifests.review import FLAGS
 from review_ui.agreement.parts import QUOTABLE_CLIPS
-from review_ui.agreement.report import Coefficients, Figure, Report
+from review_ui.agreement.report import Coefficients, Report
 from review_ui.agreement_page.strips import figures_of
 from review_ui.agreement_page.words import UNDEFINED, between, clips, number, part, reason, share
 

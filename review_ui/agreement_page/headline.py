@@ -2,8 +2,9 @@
 
 from importlib.metadata import version
 
+from manifests.bootstrap import Figure
 from manifests.html_page import card, escape, section
-from review_ui.agreement.report import SLICES, Figure, Report
+from review_ui.agreement.report import SLICES, Report
 from review_ui.agreement_page.cautions import cautions
 from review_ui.agreement_page.strips import Scale
 from review_ui.agreement_page.words import UNDEFINED, between, clips, number, part, reason

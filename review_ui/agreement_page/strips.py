@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from manifests.bootstrap import Figure
 from manifests.html_page import Html, escape, table
-from review_ui.agreement.report import Coefficients, Figure, Share
+from review_ui.agreement.report import Coefficients, Share
 from review_ui.agreement_page.words import Notes, number, share
 
 _END = {"0.00%": ' class="first"', "100.00%": ' class="last"'}  # no number may reach into the next column

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from string import ascii_lowercase
 
+from manifests.bootstrap import Figure
 from manifests.emotions import CLASSES
 from manifests.html_page import Html, escape
 from manifests.review import ESCAPES
-from review_ui.agreement.report import Figure
 from review_ui.screen_words import word
 
 UNDEFINED = "–"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from manifests.bootstrap import Figure
 from manifests.review import FLAGS
-from review_ui.agreement.report import Coefficients, Figure, Report, Share
+from review_ui.agreement.report import Coefficients, Report, Share
 from review_ui.agreement_page.cautions import cautions
 from tests.review_ui.agreement_reports import some_report, text_of
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from manifests.bootstrap import Figure
 from manifests.errors import StorageError
 from manifests.review import FLAGS
-from review_ui.agreement.report import Coefficients, Figure, Report, Share
+from review_ui.agreement.report import Coefficients, Report, Share
 from review_ui.agreement_page import write_page
 from review_ui.agreement_page.headline import meaning
 from review_ui.agreement_page.words import Notes

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from manifests.bootstrap import Figure
 from manifests.errors import RunFolderError
 from manifests.review import FLAGS
 from manifests.review_folder import ReviewFolder
@@ -20,7 +21,7 @@ from manifests.run_folder import RunFolder, encode_parquet
 from review_ui.agreement.measure import measure
 from review_ui.agreement.pairs import CATEGORIES, EMOTIONS
 from review_ui.agreement.parts import QUOTABLE_CLIPS
-from review_ui.agreement.report import AGREEMENT_VERSION, Coefficients, Figure, Report
+from review_ui.agreement.report import AGREEMENT_VERSION, Coefficients, Report
 from tests.review_ui.agreement.answered_run import ANN, BOB, CY, MONDAY, Answered, answered_run
 
 EXACT = 1e-12

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review_ui.agreement.bootstrap import FEW_SOURCES, Sources, figure
+from manifests.bootstrap import FEW_SOURCES, Sources, figure
 from review_ui.agreement.coefficients import krippendorff_alpha, raw_agreement
 from review_ui.agreement.figures import Resampling
 

@@ -11,19 +11,34 @@ them one by one and takes a thousandth of the time.
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from review_ui.agreement.coefficients import Counts, Values
-from review_ui.agreement.report import CONFIDENCE, Figure
+Counts = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+CONFIDENCE: Final = 0.95
+"""Of every interval."""
 
 FEW_SOURCES = 20
 """Below this many, percentile intervals are noticeably too narrow; the figure says so."""
 _UNDEFINED_SHARE = 0.05  # of resamples; above it an interval over the others would be one of a choice of resamples
 _COMMON = 8  # sources that hold a content, for it to be drawn by a number of its own
 _DRAWS_AT_ONCE = 4_000_000  # numbers in an array: 32 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One value with its 95 % percentile bootstrap interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    undefined_resamples: int  # resamples in which the value is not defined; the interval leaves them out
+    note: str | None  # why the value or the interval is missing, or what to beware of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +107,7 @@ class Sources:
         return drawn
 
 
-def figure(value: float, resampled: Values, n_sources: int, undefined: str) -> Figure:
+def figure(value: float, resampled: Values, n_sources: int, undefined: str, drawn: str = "source") -> Figure:
     """A value with its percentile interval.
 
     Parameters
@@ -100,13 +115,14 @@ def figure(value: float, resampled: Values, n_sources: int, undefined: str) -> F
     value : of the data; NaN where it is not defined
     resampled : (resamples,) of the resamples; NaN where it is not defined
     undefined : what to say where the value is not defined
+    drawn : what a source is called in the notes, in the singular
     """
     defined = resampled[~np.isnan(resampled)]
     missing = len(resampled) - len(defined)
     if np.isnan(value):
         return Figure(None, None, None, missing, undefined)
     if n_sources < 2:
-        return Figure(float(value), None, None, missing, "no interval: all clips come from one source")
+        return Figure(float(value), None, None, missing, f"no interval: all clips come from one {drawn}")
     if missing > _UNDEFINED_SHARE * len(resampled):
         said = f"no interval: not defined in {missing} of {len(resampled)} resamples"
         return Figure(float(value), None, None, missing, said)
@@ -116,5 +132,11 @@ def figure(value: float, resampled: Values, n_sources: int, undefined: str) -> F
     if low == high:
         note = "no resample differs: the width of the interval says nothing, n does"
     elif n_sources < FEW_SOURCES:
-        note = f"{n_sources} sources are few: the interval is too narrow"
+        note = f"{n_sources} {drawn}s are few: the interval is too narrow"
     return Figure(float(value), float(low), float(high), missing, note)
+
+
+def divided(over: npt.NDArray[np.generic], under: npt.NDArray[np.generic]) -> Values:
+    """over / under, NaN where under is 0."""
+    over, under = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    return np.divide(over, under, out=np.full(np.broadcast(over, under).shape, np.nan), where=under != 0)
