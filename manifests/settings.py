@@ -46,6 +46,9 @@ def explain(error: ValidationError, prefix: str = "") -> str:
     lines = []
     for item in error.errors():
         path = prefix + ".".join(str(part) for part in item["loc"])
+        if not item["loc"] and "error" in item.get("ctx", {}):  # raised by a check of several keys, which names them
+            lines.append(f"{prefix}{item['ctx']['error']}")
+            continue
         message = "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
         got = "" if item["type"] in ("extra_forbidden", "missing") else f" (got {item['input']!r})"
         lines.append(f"{path}: {message}{got}")

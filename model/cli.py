@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from model.train_emotion2vec_s import emotion2vec_s
+
 if TYPE_CHECKING:
     from model.seed.train import SeedReport
 
@@ -14,6 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="Train the models.")
 @app.callback()
 def train() -> None:
     """Train the models of emotrove."""
+
+
+app.command("emotion2vec-s")(emotion2vec_s)
 
 
 @app.command()
