@@ -119,6 +119,7 @@ class Annotator(ABC):
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self.options = self.Options.model_validate(dict(options or {}))
         self.meter = Meter()
+        self._given = self.gives(self.options)
 
     @classmethod
     def check(cls, options: Any) -> None:
@@ -184,7 +185,7 @@ class Annotator(ABC):
                 undeclared = set(answer.fields) - set(self.outputs)
                 if undeclared:
                     raise AnnotatorError(f"{self.name} gave {sorted(undeclared)}, which it does not declare as output")
-                if "features" in self.gives(self.options) and not (answer.fields.get("features") or answer.rejection):
+                if "features" in self._given and not (answer.fields.get("features") or answer.rejection):
                     raise AnnotatorError(f"{self.name} declares features and gave none")
         except Exception as error:
             if len(batch) == 1:

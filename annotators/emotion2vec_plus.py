@@ -5,7 +5,10 @@ the head, the names of its classes and the normalisation of the input. Scores ar
 ``mean`` its utterance embeddings.
 """
 
+from typing import Any
+
 from annotators.emotion2vec_s import Emotion2VecS, Emotion2VecSOptions, FeatureMode
+from manifests.errors import ConfigError
 
 
 class Emotion2VecPlusOptions(Emotion2VecSOptions):
@@ -19,3 +22,12 @@ class Emotion2VecPlus(Emotion2VecS):
 
     name = "emotion2vec_plus"
     Options = Emotion2VecPlusOptions
+
+    @classmethod
+    def check(cls, options: Any) -> None:
+        super().check(options)
+        if "votes" not in cls.gives(options):
+            raise ConfigError(
+                f"annotators.{cls.name}.weights: {options.weights} has no head, so that it cannot vote. emotion2vec+ has one; for "
+                "features alone use the annotator emotion2vec_s"
+            )

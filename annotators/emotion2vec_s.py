@@ -1,17 +1,14 @@
 """Emotion2Vec-S: the features of a clip that C2SER is fed with, and a vote where the network has a trained head."""
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from annotators.base import Annotation, Annotator, Clip, Options, vote
 from annotators.device import chosen_device
-from annotators.weights import check_folder, is_path
 from manifests.emotions import UnknownEmotion, parse_emotion
 from manifests.errors import ConfigError
 from manifests.features import feature
@@ -22,10 +19,6 @@ if TYPE_CHECKING:
 
 FeatureMode = Literal["first_frames", "tokens", "mean"]
 """``UtteranceMode`` of the network, whose import takes seconds."""
-
-_CONFIG = "config.json"
-_MODEL_TYPE = "emotrove_emotion2vec_s"
-_CONVERT = "A released checkpoint is converted first: emotrove convert emotion2vec-s CHECKPOINT FOLDER"
 
 
 class Emotion2VecSOptions(Options):
@@ -65,21 +58,12 @@ class Emotion2VecS(Annotator):
 
     @classmethod
     def check(cls, options: Any) -> None:
-        key = f"annotators.{cls.name}.weights"
-        if is_path(options.weights):
-            _emotions(key, options.weights, _labels(key, Path(options.weights).expanduser()))
+        _emotions(cls.name, options.weights)
 
     @classmethod
     def gives(cls, options: Any) -> tuple[str, ...]:
-        given = {"votes", "features"}
-        if options.features is None:
-            given.remove("features")
-        # A name on a hub is not fetched for this; without a head there will be no votes.
-        if is_path(options.weights) and not _labels(
-            f"annotators.{cls.name}.weights", Path(options.weights).expanduser()
-        ):
-            given.remove("votes")
-        return tuple(output for output in cls.outputs if output in given)
+        given = (("votes", bool(_emotions(cls.name, options.weights))), ("features", options.features is not None))
+        return tuple(output for output, there in given if there)
 
     def load(self) -> None:
         """Load the network.
@@ -87,18 +71,19 @@ class Emotion2VecS(Annotator):
         Raises
         ------
         ConfigError : the weights are not a converted network, a class of the head is no emotion that we know, no such device
+        ModelError : the weights are damaged
         """
         import torch
 
-        from model.emotion2vec_s import Emotion2VecS as Network
+        from model.emotion2vec_s.loading import load_emotion2vec_s, weights_version
+        from model.model_folder import model_folder
 
+        self._emotions = _emotions(self.name, self.options.weights)
+        folder = model_folder(self.options.weights)
         device = chosen_device(f"annotators.{self.name}.device", self.options.device)
-        network = Network.from_pretrained(self.options.weights, dtype=getattr(torch, self.options.dtype)).eval()
-        torch.nn.Module.to(network, device)
-        self._emotions = _emotions(f"annotators.{self.name}.weights", self.options.weights, network.config.labels)
+        self._network = load_emotion2vec_s(str(folder), device=device, dtype=getattr(torch, self.options.dtype))
         # What is written says whose it is: networks are told apart by their content, wherever they came from.
-        self._version = f"{self.version}+{_digest(network)}"
-        self._network = network
+        self._version = f"{self.version}+{weights_version(folder)}"
 
     def annotate(self, clips: list[Clip]) -> list[Annotation]:
         found: list[dict[str, Any]] = [{} for _ in clips]
@@ -144,40 +129,26 @@ class Emotion2VecS(Annotator):
         return {**vote(self, "acoustic", scores), "version": self._version}
 
 
-def _labels(key: str, folder: Path) -> list[str]:
-    """Classes of the head of a converted network, from its config.
+def _emotions(annotator: str, weights: str) -> list[str]:
+    """Our name of each class of the head, none without a head; weights that are elsewhere are fetched first.
 
     Raises
     ------
-    ConfigError : the folder holds no converted network
+    ConfigError : this is no converted network, or it has a class that is no emotion that we know
     """
-    check_folder(key, folder, "converted Emotion2Vec-S", (_CONFIG, "*.safetensors"), f". {_CONVERT}")
-    try:
-        config = json.loads((folder / _CONFIG).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{key}: {folder / _CONFIG} cannot be read: {error}. {_CONVERT}") from error
-    if not isinstance(config, dict) or config.get("model_type") != _MODEL_TYPE:
-        raise ConfigError(
-            f"{key}: {folder} is no converted Emotion2Vec-S, its {_CONFIG} is of another model. {_CONVERT}"
-        )
-    return [str(label) for label in config.get("labels") or ()]
+    from model.emotion2vec_s.loading import check_folder
+    from model.model_folder import ModelError, model_folder
 
-
-def _emotions(key: str, weights: str, labels: Sequence[str]) -> list[str]:
-    """Our name of each class of the head."""
+    key = f"annotators.{annotator}.weights"
     try:
-        return [str(parse_emotion(label)) for label in labels]
+        folder = model_folder(weights)
+        check_folder(folder)
+    except ModelError as error:
+        raise ConfigError(f"{key}: {error}") from error
+    config = folder / "config.json"
+    try:
+        return [str(parse_emotion(label)) for label in json.loads(config.read_text("utf-8")).get("labels", ())]
     except UnknownEmotion as error:
         raise ConfigError(
-            f"{key}: {weights} votes for a class that is none of ours: {error}. Name the classes in its {_CONFIG} so (labels)"
+            f"{key}: the head of {weights} has a class that is none of ours: {error}. Its classes are named by 'labels' in {config}"
         ) from error
-
-
-def _digest(network: "Network") -> str:
-    import torch
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()[:8]

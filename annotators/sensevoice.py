@@ -99,7 +99,7 @@ class SenseVoice(Annotator):
 
         device = chosen_device("annotators.sensevoice.device", self.options.device)
         torchaudio_guard.install()
-        with _undisturbed():
+        with undisturbed():
             folder = _folder(self.options.model)
             _check_folder(folder)
             from funasr import AutoModel
@@ -307,7 +307,7 @@ def _emotion_ids(pieces: Any, folder: Path) -> dict[Emotion, int]:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Put back what importing and building FunASR changes: random states, the root logger, and lines on stdout."""
     import torch
 
