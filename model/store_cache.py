@@ -98,8 +98,8 @@ def _fetch(url: str, fs: Any, paths: Mapping[str, str], found: Mapping[str, list
         sizes = {name: str((aside / name).stat().st_size) for name in paths}
         if not unchanged or any(sizes[name] != found[name][0] for name in paths):
             raise StorageError(f"{url} has changed while it was fetched: run the command again")
-        for path in (*aside.iterdir(), aside):
-            descriptor = os.open(path, os.O_RDONLY)
+        for written in (*aside.iterdir(), aside):
+            descriptor = os.open(written, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
         try:

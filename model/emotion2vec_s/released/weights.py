@@ -60,7 +60,7 @@ def rename(found: Mapping[str, Any]) -> ReleasedWeights:
             continue
         if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point():
             kind = f"{value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
-            odd.append(f"unexpected  {stored_name}: a {kind}, not a tensor of floating-point numbers")
+            odd.append(f"unexpected  {stored_name}: a {kind}, not a dense tensor of floating-point numbers")
             continue
         name = _HEAD.get(name, name)
         if name in weights.tensors:
