@@ -1,0 +1,100 @@
+"""Features of a clip: the network's own, whatever batch the clip was in."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile as sf
+import torch
+
+from manifests.errors import InputError, RunFolderError
+from manifests.features import FEATURES, encode_features, feature
+from manifests.run_folder import features_file
+from model.emotion2vec_s import Emotion2VecS, UtteranceMode
+from model.emotion2vec_s.batches import length_batches, padded
+from model.probe import extract, table_features
+from model.speech import SpeechClip, load_waveform, read_speech
+from tests.model.emotion2vec_s.golden import small_config
+from tests.pipeline.small_run import finished_run
+
+
+@pytest.fixture(scope="module")
+def model() -> Emotion2VecS:
+    torch.manual_seed(0)
+    return Emotion2VecS(small_config()).eval()
+
+
+def a_clip(folder: Path, name: str, samples: int) -> SpeechClip:
+    sound = 0.1 * np.sin(np.arange(samples) ** 1.2 / 30)
+    buffer = io.BytesIO()
+    sf.write(buffer, sound, 16_000, format="WAV")
+    (folder / f"{name}.wav").write_bytes(buffer.getvalue())
+    return SpeechClip(name, f"{folder / name}.wav#0+{len(buffer.getvalue())}")
+
+
+def test_features_are_those_of_each_clip_alone(model: Emotion2VecS, shared_data: Path) -> None:
+    clips = read_speech([str(shared_data / "ravdess" / "EN-B000000.tar")]).clips[::20]
+    modes: tuple[UtteranceMode, ...] = ("mean", "tokens", "first_frames")
+    for mode in modes:
+        done: list[int] = []
+        found = extract(model, clips, mode, batch_s=20, progress=lambda n, _, done=done: done.append(n))  # type: ignore[misc]
+        assert found.shape == (len(clips), 96) and found.dtype == np.float32
+        assert done[-1] == len(clips) and len(done) > 2
+        for clip, vector in zip(clips, found, strict=True):
+            with torch.inference_mode():
+                alone = model(torch.from_numpy(load_waveform(clip))[None]).utterance(mode)
+            expected = alone[0] if mode == "mean" else alone[0].mean(0)
+            np.testing.assert_allclose(vector, expected.numpy(), atol=1e-4)
+    half = extract(model, clips[:4], dtype=torch.bfloat16)
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(half, extract(model, clips[:4]), atol=0.15)
+
+
+def test_the_network_stays_as_it_is(model: Emotion2VecS, tmp_path: Path) -> None:
+    clips = [a_clip(tmp_path, "a", 9000), a_clip(tmp_path, "b", 16_000)]
+    expected = extract(model, clips)
+    model.train()
+    try:
+        assert np.array_equal(extract(model, clips), expected), "without dropout"
+        assert model.training
+    finally:
+        model.eval()
+
+
+def test_a_clip_that_is_too_short_is_named(model: Emotion2VecS, tmp_path: Path) -> None:
+    clips = [a_clip(tmp_path, "long", 16_000), a_clip(tmp_path, "short", 2000)]
+    assert extract(model, clips).shape == (2, 96)
+    with pytest.raises(InputError, match=r"short \(.*short\.wav#.*\) is too short"):
+        extract(model, clips, "first_frames")
+
+
+def test_batches_hold_so_many_seconds_and_every_clip_once() -> None:
+    durations = [1.0, 9.0, 3.0, 2.5, 30.0, 2.0]
+    batches = list(length_batches(durations, 10.0))
+    assert batches == [[4], [1], [2, 3, 5], [0]]
+    assert sorted(i for batch in batches for i in batch) == list(range(6))
+    assert list(length_batches([], 10.0)) == []
+    samples, lengths = padded([np.ones(3, np.float32), np.ones(5, np.float32)])
+    assert samples.tolist() == [[1, 1, 1, 0, 0], [1] * 5] and lengths.tolist() == [3, 5]
+
+
+def test_features_of_a_table(tmp_path: Path) -> None:
+    rows = [{"utterance_id": name, "shard": "S", "position": i, "votes": []} for i, name in enumerate("ab")]
+    run = finished_run(tmp_path / "run", rows)
+    record = run.require()
+    run.write_run({**record, "features": ["net"]})
+    values = {name: np.random.default_rng(i).standard_normal((10, 4)) for i, name in enumerate("ab")}
+    table = [
+        {"utterance_id": n, "shard": "S", "position": i, **feature("net", "1", "tokens", values[n])}
+        for i, n in enumerate("ab")
+    ]
+    run.store.write_bytes(features_file("net", "S", 0), encode_features(pa.Table.from_pylist(table, schema=FEATURES)))
+    clips = [SpeechClip("b", "x#0+1"), SpeechClip("a", "x#0+1")]
+    found = table_features(run, "net", clips)
+    np.testing.assert_allclose(found, [values["b"].mean(0), values["a"].mean(0)], atol=1e-3)
+    with pytest.raises(InputError, match="no features of 'net' for 1 clips, such as c"):
+        table_features(run, "net", [*clips, SpeechClip("c", "x#0+1")])
+    with pytest.raises(RunFolderError, match="no features of 'other'"):
+        table_features(run, "other", clips)
