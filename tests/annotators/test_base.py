@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from annotators.base import Annotation, Annotator, Clip, Failure, Options, Rejection, vote
+from manifests.features import feature
 
 
 def clip(name: str, duration_s: float = 1.0) -> Clip:
@@ -61,6 +62,29 @@ class Meddler(Echo):
 
     def one(self, clip: Clip) -> Annotation:
         return Annotation({"style": {}, "quality": {}}) if clip.utterance_id == "odd" else super().one(clip)
+
+
+class Ear(Echo):
+    """Gives features, but for the clip "deaf"; rejects the clip "noise"."""
+
+    name = "ear"
+    outputs = ("transcript", "features")
+
+    def one(self, clip: Clip) -> Annotation:
+        if clip.utterance_id == "noise":
+            return Annotation(rejection=Rejection("noise"))
+        given = {} if clip.utterance_id == "deaf" else {"features": [feature(self.name, "1", "mean", np.zeros(2))]}
+        return Annotation({**super().one(clip).fields, **given})
+
+
+class Mute(Ear):
+    """Has been told to give no features."""
+
+    name = "mute"
+
+    @classmethod
+    def gives(cls, options: Options) -> tuple[str, ...]:
+        return ("transcript",)
 
 
 def said(answers: Sequence[Annotation | Failure]) -> list[str]:
@@ -134,6 +158,14 @@ def test_a_good_batch_is_not_tried_again() -> None:
 def test_too_few_annotations_fail_the_clip_that_has_none() -> None:
     answers = Forgetful().run([clip(name) for name in ("a", "lost", "b")])
     assert said(answers) == ["a", "AnnotatorError: forgetful gave 0 annotations for 1 clips", "b"]
+
+
+def test_features_are_for_every_clip_or_for_none() -> None:
+    names = ("a", "deaf", "noise", "b")
+    hears, deaf, noise, _ = Ear().run([clip(name) for name in names])
+    assert isinstance(hears, Annotation) and isinstance(noise, Annotation) and noise.rejection
+    assert deaf == Failure("AnnotatorError: ear declares features and gave none")
+    assert not any(isinstance(answer, Failure) for answer in Mute().run([clip("deaf")]))
 
 
 def test_an_undeclared_output_fails_the_clip_that_has_it() -> None:

@@ -178,7 +178,19 @@ def test_an_input_that_nobody_gives(chain: Any) -> None:
 def test_two_that_write_one_field(chain: Any) -> None:
     with pytest.raises(ConfigError, match="annotators: one and two both write 'style'; keep one of them"):
         chain(made("one", outputs=("style",)), made("two", outputs=("style",)))
-    assert chain(made("one", outputs=("quality",)), made("two", outputs=("quality",))) == ["one", "two"]
+    for shared in ("quality", "votes", "features"):
+        assert chain(made("one", outputs=(shared,)), made("two", outputs=(shared,))) == ["one", "two"]
+
+
+def test_what_the_options_leave_of_the_outputs(chain: Any) -> None:
+    """An output that the options turn off is not there for those who need it."""
+    text, ear = made("text", inputs=("votes",), outputs=("rationale",)), made("ear", outputs=("votes", "features"))
+    assert chain(text, ear) == ["ear", "text"]
+    ear.gives = classmethod(lambda cls, options: ("features",))
+    with pytest.raises(ConfigError, match="annotators.text: takes 'votes', which no annotator of this chain gives"):
+        chain(text, ear)
+    config = RunConfig(annotators={"ear": {}, "text": {}})
+    assert config.feature_annotators([ear, text]) == ["ear"]
 
 
 def test_an_output_that_is_no_field(chain: Any) -> None:
