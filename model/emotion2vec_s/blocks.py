@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
+from model.emotion2vec_s.products import Linear
 
 
 class Attention(nn.Module):
@@ -14,8 +15,8 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads = config.num_heads
         self.dropout = config.attention_dropout
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.qkv = Linear(config.hidden_size, 3 * config.hidden_size)
+        self.proj = Linear(config.hidden_size, config.hidden_size)
         self.proj_drop = nn.Dropout(config.encoder_dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
@@ -31,8 +32,8 @@ class FeedForward(nn.Module):
     def __init__(self, config: Emotion2VecSConfig) -> None:
         super().__init__()
         inner = int(config.hidden_size * config.mlp_ratio)
-        self.fc1 = nn.Linear(config.hidden_size, inner)
-        self.fc2 = nn.Linear(inner, config.hidden_size)
+        self.fc1 = Linear(config.hidden_size, inner)
+        self.fc2 = Linear(inner, config.hidden_size)
         self.drop1 = nn.Dropout(config.activation_dropout)
         self.drop2 = nn.Dropout(config.encoder_dropout)
 
