@@ -7,17 +7,10 @@ Each row of the graph is a chunk. Ray streams, applies backpressure, mixes CPU a
 
 import contextlib
 import logging
-import os
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-# Ray's C++ side writes warnings to stderr, in the middle of the progress line; what matters reaches us as an exception.
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 import pyarrow as pa
 import ray
@@ -25,7 +18,7 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset, ExecutionResources
 from ray.data.exceptions import SystemException
 
 from annotators.base import Annotator, Resources
-from manifests.errors import EmotroveError
+from model.ray_session import EngineError, start_ray
 from pipeline.chain import Chain
 from pipeline.chunks import Chunk
 from pipeline.commit import Commit
@@ -45,10 +38,6 @@ _RETRIES = 10
 _SYSTEM_CONFIG = {"idle_worker_killing_time_threshold_ms": 600_000}
 
 
-class EngineError(EmotroveError):
-    """Ray could not be started or joined, or gave up on the job."""
-
-
 def start(engine: EngineConfig, address: str | None = None) -> None:
     """Join the Ray cluster at ``address``, or start a Ray of our own on this machine.
 
@@ -56,52 +45,12 @@ def start(engine: EngineConfig, address: str | None = None) -> None:
     ------
     EngineError : there is no cluster at the address, or Ray does not start here
     """
-    if address and address.startswith("ray://"):
-        raise EngineError(
-            f"Ray Data does not run through the Ray client, so {address} cannot be used. Submit the job to the cluster instead: "
-            "ray job submit --address http://HEAD:8265 -- emotrove label INPUT RUN --address auto"
-        )
-    if ray.is_initialized():
-        return
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address:
-        try:
-            ray.init(address=address, **common)
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise EngineError(
-                f"Could not join Ray at '{address}': {error}. Check the address, and that this machine has the cluster's versions of "
-                "Ray and Python"
-            ) from error
-        return
-    store = engine.object_store_megabytes << 20
-    try:
-        with _quiet_start():
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=store,
-                _system_config=_SYSTEM_CONFIG,
-                **common,
-            )
-    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise EngineError(
-            f"Could not start Ray on this machine: {error}. Check that /tmp and /dev/shm have room; Ray's own words are in "
-            "/tmp/ray/session_latest/logs"
-        ) from error
-
-
-@contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Keep the line in which Ray's C++ side tells its log level off stderr; what goes wrong comes as an exception."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    start_ray(
+        address,
+        "label INPUT RUN",
+        object_store_memory=engine.object_store_megabytes << 20,
+        _system_config=_SYSTEM_CONFIG,
+    )
 
 
 @contextlib.contextmanager

@@ -12,12 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-
-import logging
+os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")  # of Ray before 2.51; it must be set before the import
 
 import ray
 from ray.train import RunConfig, ScalingConfig, TrainingFailedError, WorkerGroupError
@@ -30,6 +25,7 @@ from model.emotion2vec_s.training.loop import OnRecord, StepRecord
 from model.emotion2vec_s.training.placement import Where
 from model.emotion2vec_s.training.training_set import TrainingSet
 from model.emotion2vec_s.training.work import work
+from model.ray_session import start_ray
 
 LOOK_EVERY_S = 0.5
 RAY_STATE = "ray"
@@ -53,10 +49,11 @@ def work_on_ray(
 
     Raises
     ------
-    JobStopped : Ray does not start, has not what is asked for, or workers die again and again
+    EngineError : Ray does not start
+    JobStopped : Ray has not what is asked for, or workers die again and again
     EmotroveError : what a worker raised
     """
-    _start(where.address)
+    start_ray(where.address, "train emotion2vec-s INPUT --out OUT")
     _require(where)
     arguments = {"config": config.model_dump(mode="json"), "data": ray.put(data), "folder": str(folder.path())}
     spare = int(ray.cluster_resources().get("CPU", 1)) // where.workers
@@ -98,20 +95,6 @@ def _worker(arguments: dict[str, Any]) -> None:
         get_device(),
         lambda record: None,
     )
-
-
-def _start(address: str | None) -> None:
-    if ray.is_initialized():
-        return
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address:
-            ray.init(address=address, **common)
-        else:
-            ray.init(address="local", include_dashboard=False, **common)
-    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        where = f"join Ray at '{address}'" if address else "start Ray on this machine"
-        raise JobStopped(f"Could not {where}: {error}. Ray's own words are in /tmp/ray/session_latest/logs") from error
 
 
 def _require(where: Where) -> None:
