@@ -27,9 +27,10 @@ import numpy as np
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
 from annotators.device import chosen_device
-from annotators.weights import check_folder, is_path
+from annotators.weights import check_folder
 from manifests.emotions import Emotion, parse_emotion
 from manifests.errors import ConfigError, MissingPackage
+from model.model_folder import is_path
 
 LANGUAGES = ("zh", "yue", "en", "ja", "ko")
 """What SenseVoiceSmall transcribes; its emotion is asked of any language."""

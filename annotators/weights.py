@@ -1,14 +1,9 @@
-"""Where an annotator's weights are: in a local folder, or under a name on a hub."""
+"""Checks of the folder that an annotator's weights are in."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from manifests.errors import ConfigError
-
-
-def is_path(model: str) -> bool:
-    """Whether ``model`` means a local folder rather than a name on a hub."""
-    return model.startswith(("/", "./", "../", "~")) or Path(model).exists()
 
 
 def check_folder(key: str, folder: Path, kind: str, needed: Sequence[str], remedy: str = "") -> None:

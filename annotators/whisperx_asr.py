@@ -20,8 +20,9 @@ from pydantic import PositiveInt
 
 from annotators import torchaudio_guard
 from annotators.base import SAMPLE_RATE_HZ, Annotation, Annotator, Clip, Options
-from annotators.weights import check_folder, is_path
+from annotators.weights import check_folder
 from manifests.errors import ConfigError, MissingPackage
+from model.model_folder import is_path
 
 HEARD_S = 30.0
 """What Whisper hears at once. Every clip is padded to it, so that a clip costs the same at any length."""

@@ -21,12 +21,12 @@ def convert() -> None:
 @app.command("emotion2vec-s")
 def emotion2vec_s(
     checkpoint: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="CHECKPOINT", help="A fairseq checkpoint, or FunASR's model.pt; the file or the folder it is in."
         ),
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the converted model; new, or empty.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Folder for the converted model; new, or empty.")],
     config: Annotated[
         Path | None,
         typer.Option(
@@ -54,19 +54,26 @@ def emotion2vec_s(
         emotrove convert emotion2vec-s checkpoint.pt emotion2vec-s --no-normalize
     """
     with clear_errors():
+        from manifests.errors import InputError
+        from manifests.storage import is_url, local_path
         from model.emotion2vec_s.released.conversion import convert
 
+        for place in (checkpoint, out):
+            if is_url(place):
+                raise InputError(f"{place} is in an object store: convert on a local disk, and copy the folder there")
         with bar("Reading, MB") as show:
-            done = convert(checkpoint, out, config_file=config, normalize=normalize, on_progress=show)
+            done = convert(
+                local_path(checkpoint), local_path(out), config_file=config, normalize=normalize, on_progress=show
+            )
         if json:
             print_json(_record(done, out))
         else:
             _print(done, out, normalize)
 
 
-def _record(done: "Conversion", out: Path) -> dict[str, Any]:
+def _record(done: "Conversion", out: str) -> dict[str, Any]:
     return {
-        "out": str(out),
+        "out": out,
         "source_sha256": done.source_sha256,
         "parameters": done.parameters,
         "config": {name: value for name, value in done.config.to_diff_dict().items() if name != "transformers_version"},
@@ -75,7 +82,7 @@ def _record(done: "Conversion", out: Path) -> dict[str, Any]:
     }
 
 
-def _print(done: "Conversion", out: Path, normalize: bool | None) -> None:
+def _print(done: "Conversion", out: str, normalize: bool | None) -> None:
     from manifests.terminal import console, escape
     from model.emotion2vec_s.released.card import left_out_lines, network_line
 

@@ -258,6 +258,13 @@ def test_a_place_without_a_checkpoint_is_said(tmp_path: Path) -> None:
     assert "has several: a.pt, b.pt. Name one of them" in convert(tmp_path / "empty", tmp_path / "out", code=1)
 
 
+def test_an_object_store_is_no_place_to_convert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = fairseq_file(tmp_path / "c.pt", small_weights(), stored_config())
+    assert "s3://b/out is in an object store: convert on a local disk" in convert(path, "s3://b/out", code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
 def test_a_full_disk_leaves_nothing(tmp_path: Path, small_disk: Path) -> None:
     path = fairseq_file(tmp_path / "c.pt", small_weights(), stored_config())
     said = convert(path, small_disk / "out", code=1)
