@@ -108,7 +108,7 @@ class Emotion2VecS(Annotator):
         lengths = torch.tensor([len(clip.samples) for clip in clips])
         alike = bool((lengths == padded.shape[1]).all())
         with torch.inference_mode():
-            return network(padded.to(network.device, network.dtype), None if alike else lengths.to(network.device))  # type: ignore[no-any-return]
+            return network(padded.to(network.device), None if alike else lengths.to(network.device))  # type: ignore[no-any-return]
 
     def _check_length(self, clip: Clip, network: "Network") -> None:
         config = network.config

@@ -140,6 +140,7 @@ class AudioEncoder(nn.Module):
             raise ValueError(f"a clip of {int(sizes.min())} samples is too short: one frame takes {config.window}")
         if config.normalize:
             waveforms = _normalize(waveforms, lengths)
+        waveforms = waveforms.to(self.extra_tokens.dtype)
         count = (waveforms.shape[1] - config.window) // config.hop + 1
         frames = self.project_features(self.local_encoder(waveforms)[:, :count])
         if lengths is None:
@@ -219,7 +220,8 @@ class Emotion2VecS(PreTrainedModel):
 
         Parameters
         ----------
-        waveforms : (B, N) float, 16 kHz mono in [-1, 1], padded at the end with anything
+        waveforms : (B, N) float32, 16 kHz mono in [-1, 1], padded at the end with anything; brought to the type of the weights
+            once it is normalized
         lengths : (B,) int64, samples of each clip; None where no clip is padded
 
         Raises
