@@ -41,6 +41,25 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def parse_setting(text: str) -> dict[str, Any]:
+    """What ``--set KEY=VALUE`` means, e.g. ``{"optimizer": {"learning_rate": 1e-4}}``: the key is a path, the value YAML.
+
+    Raises
+    ------
+    ConfigError : there is no key, or the value is not YAML
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set {text}: write it as key=value, such as optimizer.learning_rate=1e-4")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
 def explain(error: ValidationError, prefix: str = "") -> str:
     """What is wrong with a file of settings: each key with its path, and what was there."""
     lines = []

@@ -6,7 +6,7 @@ import typer
 
 from model.cli import app as train_app
 from model.convert_commands import app as convert_app
-from pipeline import commands, release_commands, route_command, split_commands
+from pipeline import commands, evaluate_commands, release_commands, route_command, split_commands
 from review_ui.cli import app as review_app
 
 app = typer.Typer(
@@ -47,10 +47,10 @@ for command in (
     release_commands.curate,
     release_commands.export,
     split_commands.split,
-    commands.evaluate,
     commands.page,
 ):
     app.command()(command)
+app.add_typer(evaluate_commands.app, name="evaluate")
 app.add_typer(review_app, name="review")
 app.add_typer(train_app, name="train")
 app.add_typer(convert_app, name="convert")

@@ -142,32 +142,6 @@ def inspect(inputs: InputsArgument, json: JsonOption = False) -> None:
             print_inspection(found)
 
 
-def evaluate(
-    run: RunArgument,
-    truth: Annotated[
-        Path, typer.Argument(metavar="TRUTH", help="JSONL with id and emotion.", exists=True, dir_okay=False)
-    ],
-    voter: Annotated[str | None, typer.Option(help="Score this voter instead of the consensus.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Score the labels of a run against known emotions: UA (UAR), WA, macro-F1, per class, with an interval.
-
-    Example:
-
-        emotrove evaluate runs/first truth.jsonl --voter seed
-    """
-    with clear_errors():
-        from manifests.run_folder import RunFolder
-        from pipeline.evaluate import evaluate as score
-        from pipeline.report import print_evaluation
-
-        found = score(RunFolder(run), truth, voter)
-        if json:
-            print_json(found.to_json())
-        else:
-            print_evaluation(found)
-
-
 def page(
     run: RunArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write; an older one is replaced.")],

@@ -8,7 +8,6 @@ from rich.table import Table
 from manifests.run_folder import RunFolder
 from manifests.terminal import console as _console
 from manifests.terminal import escape
-from pipeline.evaluate import Evaluation
 from pipeline.export import Export
 from pipeline.inspect import Inspection
 from pipeline.label import Progress
@@ -135,31 +134,3 @@ def print_export(found: Export) -> None:
         console.print(f"short in {escape(language)}: " + ", ".join(f"{emotion} {n:,}" for emotion, n in short.items()))
     console.print(f"[bold]{found.clips:,}[/bold] clips in {escape(found.out)}")
     console.print(f"[yellow]{found.notice}[/yellow]")
-
-
-def print_evaluation(found: Evaluation) -> None:
-    """Scores and the confusion matrix, in percent of each true class."""
-    console = _console()
-    console.print(
-        f"[bold]{escape(found.voter)}[/bold] on {found.clips:,} clips of {found.speakers:,} speakers: "
-        f"[bold]UA {found.ua:.4f}[/bold] (95 % {found.ua_low:.3f} to {found.ua_high:.3f}, over speakers), "
-        f"WA {found.wa:.4f}, macro-F1 {found.macro_f1:.4f}, weighted F1 {found.weighted_f1:.4f}"
-    )
-    table = Table(box=None, pad_edge=False)
-    table.add_column("true \\ answered")
-    answers = list(next(iter(found.confusion.values())))
-    for answer in answers:
-        table.add_column(answer, justify="right")
-    for true, row in found.confusion.items():
-        total = sum(row.values()) or 1
-        table.add_row(true, *(f"{row[answer] / total:.0%}" for answer in answers))
-    console.print(table)
-    left_out = ", ".join(f"{escape(name)} {n:,}" for name, n in found.other_classes.items())
-    if left_out:
-        console.print(f"left out of the score (none of the seven classes): {left_out}")
-    if found.not_labeled:
-        console.print(f"{found.not_labeled:,} clips of the truth are not labelled in this run")
-    if found.unanswered:
-        console.print(f"{found.unanswered:,} clips have no answer within the classes; they count as wrong")
-    if found.note:
-        console.print(f"[yellow]{escape(found.note)}[/yellow]")

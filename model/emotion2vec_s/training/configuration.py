@@ -4,11 +4,10 @@ import inspect
 from enum import Enum
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from manifests.errors import ConfigError
-from manifests.settings import explain, merge, read_settings
+from manifests.settings import explain, merge, parse_setting, read_settings
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.pretraining.configuration import PreTrainingConfig
 
@@ -129,7 +128,7 @@ def load_config(path: str | None, settings: list[str], init: str | None = None) 
     """
     given = read_settings(path) if path else {}
     for setting in settings:
-        given = merge(given, _setting(setting))
+        given = merge(given, parse_setting(setting))
     if init is not None:
         given["init"] = init
     try:
@@ -137,16 +136,3 @@ def load_config(path: str | None, settings: list[str], init: str | None = None) 
     except ValidationError as error:
         where = path or "the configuration"
         raise ConfigError(f"{where}: {explain(error)}. See all keys with --print-config") from None
-
-
-def _setting(text: str) -> dict[str, Any]:
-    key, sign, value = text.partition("=")
-    if not sign or not key.strip():
-        raise ConfigError(f"--set {text}: write it as key=value, such as optimizer.learning_rate=1e-4")
-    try:
-        nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
-    for part in reversed(key.strip().split(".")):
-        nested = {part: nested}
-    return dict(nested)
