@@ -29,8 +29,8 @@ def category_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> Ten
     """Contrast between emotions over the labelled clips of all workers.
 
     As in CLIP, each clip is to be found among all others by its cosine similarity; as in supervised contrast (Khosla et al. 2020,
-    equation 2), the right answers are all clips of the same emotion, each with the same share. Mean over the clips that have one.
-    Zero, with a gradient of zero, where no clip has one.
+    equation 2), the right answers are all clips of the same emotion, each with the same share. Mean over the clips that have one;
+    of n right answers each it is ln n at best. Zero, with a gradient of zero, where no clip has one.
 
     Parameters
     ----------
