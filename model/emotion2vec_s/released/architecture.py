@@ -57,6 +57,16 @@ _FIXED = {
 }
 """What our network does in one way only."""
 
+_LAYERS = {"depth", "prenet_depth", "conv_pos_depth", "decoder_layers"}
+_DIVIDES = (
+    ("num_heads", "hidden_size"),
+    ("conv_pos_groups", "hidden_size"),
+    ("decoder_groups", "hidden_size"),
+    ("decoder_groups", "decoder_dim"),
+)
+_AT_LEAST_ONE = {"hidden_size", "mlp_ratio", "depth", "conv_pos_depth", "decoder_dim", "decoder_kernel"} | {
+    divisor for divisor, _ in _DIVIDES
+}
 _INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 _HIGHEST, _MOST_LAYERS = 65_536, 256
 _AUDIO_NAMES = ("AUDIO", "audio", "Modality.AUDIO", "1", 1)  # 1 is its value in the enumeration
@@ -207,14 +217,18 @@ class _Reader:
         return {name: self._value(name, path) for name, path in _DECODER.items()}
 
     def _check(self, values: Mapping[str, Any]) -> None:
-        width = values["hidden_size"]
-        for name in ("num_heads", "conv_pos_groups"):
-            if not values[name] or width % values[name]:
-                raise UnsupportedArchitecture(f"{name} is {values[name]}, which does not divide the width {width}")
-        for name in ("depth", "prenet_depth", "conv_pos_depth", "decoder_layers"):
-            if values.get(name, 0) > _MOST_LAYERS:
+        for name in sorted(_AT_LEAST_ONE & values.keys()):
+            if values[name] < 1:
+                raise UnsupportedArchitecture(f"{name} is {values[name]}; a network needs 1 or more")
+        for name in sorted(_LAYERS & values.keys()):
+            if values[name] > _MOST_LAYERS:
                 raise UnsupportedArchitecture(
                     f"{name} is {values[name]}; more than {_MOST_LAYERS} layers are not believed"
+                )
+        for divisor, divided in _DIVIDES:
+            if divisor in values and values[divided] % values[divisor]:
+                raise UnsupportedArchitecture(
+                    f"{divisor} is {values[divisor]}, which does not divide {divided}, {values[divided]}"
                 )
 
 

@@ -50,10 +50,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
     CheckpointError : it cannot be read, is damaged, or holds no weights
     """
     try:
-        in_zip = zipfile.is_zipfile(path)
-        names = sorted(_zip_names(path) if in_zip else _legacy_names(path))
+        return _read(path)
+    except CheckpointError:
+        raise
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+    except RecursionError:
+        raise CheckpointError(f"{path} is damaged: its configuration is nested without end") from None
+    except Exception as error:  # a damaged file makes zipfile, pickletools and torch fail in any way
+        raise CheckpointError(f"{path} is damaged, or no checkpoint: {_reason(error)}. Fetch it again.") from error
+
+
+def _read(path: Path) -> Checkpoint:
+    in_zip = zipfile.is_zipfile(path)
+    names = sorted(_zip_names(path) if in_zip else _legacy_names(path))
     admitted: list[Any] = [(stand, name) for name in names if (stand := stand_in(name)) is not None]
     refused = [name for name in names if stand_in(name) is None and not _is_tensor_part(name)]
     if refused:
@@ -61,16 +71,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path} was refused, nothing in it was run. It asks for {_shown(', '.join(refused))}; a checkpoint holds tensors, plain "
             "containers and a configuration, and needs none of that. Fetch it again from where it was released."
         )
-    try:
-        with torch.serialization.safe_globals(admitted):
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=in_zip)
-        return _opened(path, found)
-    except (CheckpointError, KeyboardInterrupt):
-        raise
-    except RecursionError:
-        raise CheckpointError(f"{path} is damaged: its configuration is nested without end") from None
-    except Exception as error:  # a damaged file makes the reader fail in any way
-        raise CheckpointError(f"{path} is damaged, or no checkpoint: {_reason(error)}. Fetch it again.") from error
+    with torch.serialization.safe_globals(admitted):
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=in_zip)
+    return _opened(path, found)
 
 
 def _opened(path: Path, found: Any) -> Checkpoint:
@@ -93,27 +96,21 @@ def _opened(path: Path, found: Any) -> Checkpoint:
 
 def _zip_names(path: Path) -> set[str]:
     """What the pickle inside a zip file names; and that the archive is one that torch has written."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            listed = [entry.filename for entry in entries]
-            odd = sorted({name for name in listed if name.startswith("/") or ".." in name.split("/") or "\\" in name})
-            if odd or len(set(listed)) < len(listed):
-                what = f"paths that lead out of it: {_shown(', '.join(odd))}" if odd else "two entries of the same name"
-                raise UnsafeCheckpoint(f"{path} was refused: the archive has {what}")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise UnsafeCheckpoint(
-                    f"{path} was refused: the archive is compressed, which torch's never are, so its size is unknown"
-                )
-            pickles = [name for name in listed if name.endswith(".pkl")]
-            if not any(name.endswith("/data.pkl") for name in pickles):
-                raise CheckpointError(f"{path} is a zip archive, but no checkpoint: it has no data.pkl")
-            found: set[str] = set()
-            for name in pickles:
-                found |= set(_names(path, io.BytesIO(archive.read(name))))
-            return found
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Fetch it again.") from error
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        listed = [entry.filename for entry in entries]
+        odd = sorted({name for name in listed if name.startswith("/") or ".." in name.split("/") or "\\" in name})
+        if odd or len(set(listed)) < len(listed):
+            what = f"paths that lead out of it: {_shown(', '.join(odd))}" if odd else "two entries of the same name"
+            raise UnsafeCheckpoint(f"{path} was refused: the archive has {what}")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise UnsafeCheckpoint(
+                f"{path} was refused: the archive is compressed, which torch's never are, so its size is unknown"
+            )
+        pickles = [name for name in listed if name.endswith(".pkl")]
+        if not any(name.endswith("/data.pkl") for name in pickles):
+            raise CheckpointError(f"{path} is a zip archive, but no checkpoint: it has no data.pkl")
+        return {named for name in pickles for named in _names(io.BytesIO(archive.read(name)))}
 
 
 def _legacy_names(path: Path) -> set[str]:
@@ -122,27 +119,24 @@ def _legacy_names(path: Path) -> set[str]:
         if file.read(len(_LEGACY_MAGIC)) != _LEGACY_MAGIC:
             raise CheckpointError(f"{path} is no checkpoint: it is in neither of the formats that torch.save writes")
         file.seek(0)
-        return {name for _ in range(_LEGACY_PICKLES) for name in _names(path, file)}
+        return {name for _ in range(_LEGACY_PICKLES) for name in _names(file)}
 
 
-def _names(path: Path, file: BinaryIO) -> Iterator[str]:
+def _names(file: BinaryIO) -> Iterator[str]:
     """``module.name`` of everything that one pickle calls for; the file is then behind its end."""
     texts: list[str] = []
-    try:
-        for operation, argument, _ in pickletools.genops(file):
-            if operation.name in ("GLOBAL", "INST"):
-                module, name = str(argument).split(" ", 1)
-                # As the unpickler does it: Python 2's names, which is what torch writes, for those of Python 3.
-                module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-                yield f"{module}.{name}"
-            elif operation.name == "STACK_GLOBAL":
-                yield ".".join(texts[-2:]) + " (by a computed name)"
-            elif operation.name in ("EXT1", "EXT2", "EXT4"):
-                yield f"extension {argument} of the registry of copyreg"
-            elif isinstance(argument, str):
-                texts = [*texts[-1:], argument]
-    except (ValueError, EOFError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is damaged: {_reason(error)}. Fetch it again.") from error
+    for operation, argument, _ in pickletools.genops(file):
+        if operation.name in ("GLOBAL", "INST"):
+            module, name = str(argument).split(" ", 1)
+            # As the unpickler does it: Python 2's names, which is what torch writes, for those of Python 3.
+            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+            yield f"{module}.{name}"
+        elif operation.name == "STACK_GLOBAL":
+            yield ".".join(texts[-2:]) + " (by a computed name)"
+        elif operation.name in ("EXT1", "EXT2", "EXT4"):
+            yield f"extension {argument} of the registry of copyreg"
+        elif isinstance(argument, str):
+            texts = [*texts[-1:], argument]
 
 
 def _is_tensor_part(name: str) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from model.emotion2vec_s.released.checkpoint import read_checkpoint
 from model.emotion2vec_s.released.errors import CheckpointError, UnsafeCheckpoint
@@ -201,6 +203,27 @@ def test_a_configuration_without_end_is_damaged(tmp_path: Path) -> None:
     torch.save({"model": WEIGHTS, "cfg": {"x": nested}}, tmp_path / "c.pt")
     with pytest.raises(CheckpointError, match="nested without end"):
         read_checkpoint(tmp_path / "c.pt")
+
+
+@given(
+    legacy=st.booleans(),
+    changes=st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 255)), min_size=1, max_size=5),
+)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_with_wrong_bytes_is_read_or_refused(
+    tmp_path: Path, legacy: bool, changes: list[tuple[int, int]]
+) -> None:
+    path = tmp_path / f"{legacy}.pt"
+    if not path.exists():
+        fairseq_file(path, WEIGHTS, stored_config(), legacy=legacy)
+    content = bytearray(path.read_bytes())
+    for place, byte in changes:
+        content[place % len(content)] = byte
+    (tmp_path / "c.pt").write_bytes(content)
+    try:
+        assert read_checkpoint(tmp_path / "c.pt").weights
+    except CheckpointError as error:
+        assert str(tmp_path / "c.pt") in str(error)
 
 
 def test_other_files_are_no_checkpoint(tmp_path: Path) -> None:
