@@ -67,6 +67,7 @@ _DIVIDES = (
 _AT_LEAST_ONE = {"hidden_size", "mlp_ratio", "depth", "conv_pos_depth", "decoder_dim", "decoder_kernel"} | {
     divisor for divisor, _ in _DIVIDES
 }
+_NOT_SET = "???"  # omegaconf's mark
 _INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 _HIGHEST, _MOST_LAYERS = 65_536, 256
 _AUDIO_NAMES = ("AUDIO", "audio", "Modality.AUDIO", "1", 1)  # 1 is its value in the enumeration
@@ -143,7 +144,9 @@ class _Reader:
         led = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
         if led and depth > 8:
             raise UnsupportedArchitecture(f"{path} of the stored configuration leads in a circle")
-        return self._get(led[1], depth + 1) if led else value
+        if led:
+            return self._get(led[1], depth + 1)
+        return None if value == _NOT_SET else value
 
     def _value(self, name: str, path: str) -> Any:
         """One number: as stored, else as the shapes tell, else as in emotion2vec-base."""
