@@ -13,6 +13,8 @@ def work(
     config: TrainingConfig, data: TrainingSet, folder: TrainingFolder, device: torch.device, on_record: OnRecord
 ) -> None:
     """Train to the end, and write the network; ``on_record`` is called by the first worker."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # or the process group would take the first GPU for all workers of a machine
     trainer = Trainer(config, data, folder, device, on_record)
     trainer.run()
     if trainer.rank == 0:
