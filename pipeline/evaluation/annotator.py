@@ -1,7 +1,9 @@
 """An annotator on labelled speech, in this process: no Ray and no run folder, the same decoding and the same annotators."""
 
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +64,13 @@ def evaluate_annotator(
     answers: list[Answer] = []
     why: Counter[str] = Counter()
     notes: list[str] = []
-    for start in range(0, len(clips), _AT_ONCE):
-        part = clips[start : start + _AT_ONCE]
-        rows = [_decoded(clip) for clip in part]
-        chain(rows)
-        for clip, row in zip(part, rows, strict=True):
-            predicted = _vote(row, name)
-            if predicted is None:
-                why[row.get("reason") or "no vote"] += 1
-                if len(notes) < 3 and row.get("detail"):
-                    notes.append(f"{clip.id}: {row['detail']}")
-            answers.append(Answer(clip.id, str(clip.emotion), predicted, clip.speaker, clip.source_id, clip.language))
+    for clip, row in _annotated(clips, chain):
+        predicted = _vote(row, name)
+        if predicted is None:
+            why[row.get("reason") or "no vote"] += 1
+            if len(notes) < 3 and row.get("detail"):
+                notes.append(f"{clip.id}: {row['detail']}")
+        answers.append(Answer(clip.id, str(clip.emotion), predicted, clip.speaker, clip.source_id, clip.language))
         progress(len(answers), len(clips))
     if name == "seed" and not (options or {}).get("weights"):
         from annotators.seed import TRAINED_ON
@@ -86,6 +84,16 @@ def evaluate_annotator(
         unanswered=dict(why),
         notes=tuple(notes),
     )
+
+
+def _annotated(clips: list[SpeechClip], chain: Chain) -> Iterator[tuple[SpeechClip, Row]]:
+    """Each clip with its row behind the annotator, a few at a time."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(clips), _AT_ONCE):
+            part = clips[start : start + _AT_ONCE]
+            rows = list(pool.map(_decoded, part))
+            chain(rows)
+            yield from zip(part, rows, strict=True)
 
 
 def _decoded(clip: SpeechClip) -> Row:
