@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from manifests.emotions import CLASSES
 from manifests.errors import InputError
+from manifests.scoring import macro_f1, recalls, table_of, unweighted_accuracy, weighted_accuracy
 from model.seed.clips import (
     KEPT_FRAMES,
     LabelledClip,
@@ -239,28 +240,26 @@ def summarise(labels: np.ndarray, folds: np.ndarray, logits: np.ndarray, trimmed
     """Figures of out-of-fold log-probabilities, (clips, 7) each."""
 
     def confusion(scores: np.ndarray, of: np.ndarray | slice = slice(None)) -> np.ndarray:
-        table = np.zeros((len(CLASSES), len(CLASSES)), int)
-        np.add.at(table, (labels[of], scores[of].argmax(1)), 1)
-        return table
+        return table_of(labels[of], scores[of].argmax(1), len(CLASSES))
 
-    def recalls(table: np.ndarray) -> np.ndarray:
-        return table.diagonal()[table.any(1)] / table.sum(1)[table.any(1)]
+    def uar(scores: np.ndarray, of: np.ndarray | slice = slice(None)) -> float:
+        return float(unweighted_accuracy(confusion(scores, of)))
 
     table = confusion(logits)
-    by_fold = {str(f): float(recalls(confusion(logits, folds == f)).mean()) for f in np.unique(folds)}
+    by_fold = {str(f): uar(logits, folds == f) for f in np.unique(folds)}
     cooled = logits.copy()
     for f in np.unique(folds):
         rest = folds != f
         cooled[~rest] = np.log(_calibrated(logits[~rest], fit_temperature(logits[rest], labels[rest])) + 1e-12)
     return CrossValidation(
         uar=float(np.mean(list(by_fold.values()))),
-        uar_trimmed=float(np.mean([recalls(confusion(trimmed, folds == f)).mean() for f in np.unique(folds)])),
+        uar_trimmed=float(np.mean([uar(trimmed, folds == f) for f in np.unique(folds)])),
         uar_by_fold=by_fold,
-        pooled_uar=float(recalls(table).mean()),
-        pooled_uar_trimmed=float(recalls(confusion(trimmed)).mean()),
-        recalls={str(c): float(table[i, i] / max(1, table[i].sum())) for i, c in enumerate(CLASSES)},
-        accuracy=float(table.trace() / table.sum()),
-        macro_f1=float(np.mean(2 * table.diagonal() / np.maximum(1, table.sum(0) + table.sum(1)))),
+        pooled_uar=uar(logits),
+        pooled_uar_trimmed=uar(trimmed),
+        recalls={str(c): float(r) for c, r in zip(CLASSES, recalls(table), strict=True) if not np.isnan(r)},
+        accuracy=float(weighted_accuracy(table)),
+        macro_f1=float(macro_f1(table)),
         ece=expected_calibration_error(np.exp(logits), labels),
         ece_calibrated=expected_calibration_error(np.exp(cooled), labels),
         temperature=fit_temperature(logits, labels),
