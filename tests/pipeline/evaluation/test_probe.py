@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from manifests.errors import ConfigError, EmotroveError, InputError
+from manifests.features import FEATURES, encode_features, feature
+from manifests.run_folder import features_file
 from model.emotion2vec_s import Emotion2VecS
 from model.probe import extract, probe
 from model.speech import read_speech
@@ -17,6 +21,7 @@ from model.speech.clip import Progress
 from pipeline.evaluation import Evaluation, evaluate_probe
 from tests.model.emotion2vec_s.golden import small_config
 from tests.pipeline.evaluation.labelled_speech import labelled_speech
+from tests.pipeline.small_run import finished_run
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +83,29 @@ def test_what_cannot_be_probed_is_said(tmp_path: Path, network: Path) -> None:
     truth.write_text('{"id": "s0c0", "emotion": "sad", "fold": 1}\n{"id": "s1c0", "emotion": "happy"}\n')
     with pytest.raises(InputError, match="1 of 2 clips have no fold, such as s1c0"):
         probed([str(table)], truth, model=str(network))
+
+
+def test_features_that_a_run_holds(tmp_path: Path) -> None:
+    """No audio is read: the features table and the truth are enough."""
+    speech = read_speech([str(labelled_speech(tmp_path / "in"))]).labelled
+    names = [clip.id for clip in speech]
+    place = {"shard": "S", "audio_uri": "/gone.tar#0+1"}
+    rows = [{"utterance_id": n, "position": i, "speaker": n[:2], **place} for i, n in enumerate(names)]
+    run = finished_run(tmp_path / "run", rows)
+    run.write_run({**run.require(), "features": ["net"]})
+    directions = np.eye(3)[[int(n.split("c")[1]) % 3 for n in names]]
+    table = [
+        {
+            "utterance_id": n,
+            "shard": "S",
+            "position": i,
+            **feature("net", "1", "tokens", np.stack([directions[i]] * 10)),
+        }
+        for i, n in enumerate(names)
+    ]
+    run.store.write_bytes(features_file("net", "S", 0), encode_features(pa.Table.from_pylist(table, schema=FEATURES)))
+    truth = tmp_path / "truth.jsonl"
+    truth.write_text("".join(json.dumps({"id": clip.id, "emotion": clip.emotion}) + "\n" for clip in speech))
+    found = probed([str(run)], truth, table="net")
+    assert found.scores.ua.value == 1.0 and found.subject == "probe: linear on the features of net"
+    assert found.notes == ("4 folds that share no speaker, drawn with seed 0",)
