@@ -8,7 +8,7 @@ Each row of the graph is a chunk. Ray streams, applies backpressure, mixes CPU a
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
@@ -125,8 +125,9 @@ def graph(
     # What they detect (a stage without a memory request) is how the job is meant to be.
     context.issue_detectors_config.detectors = []
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # A block is a chunk: Ray neither cuts nor gathers them.
-    context.target_max_block_size = None
+    # A block is a chunk. Whatever exceeds the target leaves a task at once, and a row is never cut; without a target Ray gathers all
+    # that a task gives, a whole shard, into one block for one process.
+    context.target_max_block_size = 1
     context.execution_options.resource_limits = ExecutionResources(object_store_memory=engine.in_flight_megabytes << 20)
     dataset = ray.data.read_datasource(
         ShardSource(list(plans)),
@@ -180,7 +181,7 @@ def labelled(dataset: Dataset) -> Iterator[Chunk]:
         yield from Chunk.from_table(cast(pa.Table, batch))
 
 
-def receipts(dataset: Dataset, commit: Commit) -> Iterator[dict[str, Any]]:
+def receipts(dataset: Dataset, commit: Commit) -> Generator[dict[str, Any], None, None]:
     """Run the graph; gives a receipt for each committed chunk, as it is committed."""
     committed = dataset.map_batches(commit, batch_size=None, batch_format="pyarrow", num_cpus=0.01)
     for batch in committed.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):

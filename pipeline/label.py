@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -290,8 +291,9 @@ def _label(
         dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine)
         books = {shard.name: _Books(on_disk[shard.name]) for shard in unfinished}
         commit = Commit(run.store.root, lease.token, tuple(run.feature_annotators()))
-        with engine.explained():
-            for receipt in engine.receipts(dataset, commit):
+        # Closed before the lease is given back: what is under way ends with the job.
+        with engine.explained(), closing(engine.receipts(dataset, commit)) as receipts:
+            for receipt in receipts:
                 if receipt["fatal"] or lease.lost:
                     raise JobStopped(f"{receipt['fatal'] or f'{run} was taken over by another job'} {engine.GO_ON}")
                 _book(run, books, receipt, progress)
