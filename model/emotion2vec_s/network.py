@@ -204,14 +204,18 @@ class Emotion2VecS(PreTrainedModel):
             nn.init.normal_(module.weight, std=0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, WaveformEncoder):
-            for layer in module.conv_layers:
-                nn.init.kaiming_normal_(layer[0].weight)  # type: ignore[index]
+        elif isinstance(module, nn.Conv1d):
+            if module.bias is None:  # over the waveform
+                nn.init.kaiming_normal_(module.weight)
+            else:
+                module.reset_parameters()
         elif isinstance(module, nn.LayerNorm) and module.elementwise_affine:
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
         elif isinstance(module, AudioEncoder):
-            nn.init.zeros_(module.extra_tokens)
+            nn.init.normal_(
+                module.extra_tokens
+            )  # what begins alike would stay alike: nothing else tells the tokens apart
             if hasattr(module, "alibi_scale"):
                 nn.init.constant_(module.alibi_scale, self.config.alibi_scale)
 

@@ -4,11 +4,11 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from model.emotion2vec_s.blocks import attention_bias
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
-from model.emotion2vec_s.network import AudioEncoder, Emotion2VecS, LocalFeatures
+from model.emotion2vec_s.network import Emotion2VecS, LocalFeatures
 from model.emotion2vec_s.pretraining.decoder import Decoder
 from model.emotion2vec_s.pretraining.masking import Masks
 
@@ -29,14 +29,6 @@ class Emotion2VecSForPreTraining(Emotion2VecS):
         super().__init__(config)
         self.audio.decoder = Decoder(config)
         self.post_init()
-
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
-        if isinstance(module, AudioEncoder):
-            # Tokens that begin alike would stay alike: nothing else tells them apart.
-            nn.init.normal_(module.extra_tokens)
-        elif isinstance(module, nn.Conv1d) and module.bias is not None:
-            module.reset_parameters()  # of the decoder, whose memory holds anything when the file it is loaded from lacks it
 
     def see(self, local: LocalFeatures, masks: Masks) -> tuple[Tensor, Tensor]:
         """Run the blocks over the frames that the masks leave.

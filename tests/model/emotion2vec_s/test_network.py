@@ -106,3 +106,14 @@ def test_a_clip_that_is_too_short_is_an_error(golden: Golden) -> None:
         model(torch.zeros(1, 399))
     with pytest.raises(ValueError, match="a clip of 9 frames has no first 10 frames"):
         model(torch.zeros(1, 400 + 8 * 320)).utterance("first_frames")
+
+
+def test_new_weights_are_those_of_data2vec() -> None:
+    torch.manual_seed(0)
+    model = Emotion2VecS(small_config(hidden_size=192, conv_layers=[[128, 10, 5], [128, 3, 2]]))
+    layers = model.audio.local_encoder.conv_layers
+    weight = layers[1][0].weight  # type: ignore[index]
+    assert float(weight.detach().std()) == pytest.approx((2 / (128 * 3)) ** 0.5, rel=0.05)
+    assert float(model.blocks[0].mlp.fc1.weight.detach().std()) == pytest.approx(0.02, rel=0.05)  # type: ignore[union-attr]
+    assert float(model.audio.extra_tokens.detach().std()) == pytest.approx(1.0, rel=0.1)
+    assert model.audio.slopes().tolist() == pytest.approx(alibi_slopes(12))  # type: ignore[union-attr]

@@ -66,7 +66,7 @@ def test_losses_fall() -> None:
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-3)
     outputs = []
-    for step in range(60):
+    for step in range(150):
         optimizer.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / 10)
         output = model(**buzzes(8, seed=step))
         optimizer.zero_grad()
