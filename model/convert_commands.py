@@ -8,7 +8,7 @@ import typer
 from manifests.command_line import JsonOption, bar, clear_errors, print_json
 
 if TYPE_CHECKING:
-    from model.emotion2vec_s.released.conversion import Conversion
+    from model.emotion2vec_s.released.card import Conversion
 
 app = typer.Typer(no_args_is_help=True, help="Convert released checkpoints into the form that emotrove loads.")
 

@@ -1,16 +1,29 @@
 """The model card that a converted folder holds."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from manifests.card import plain
-
-if TYPE_CHECKING:
-    from model.emotion2vec_s.configuration import Emotion2VecSConfig
-    from model.emotion2vec_s.released.conversion import Conversion
+from model.emotion2vec_s.configuration import Emotion2VecSConfig
 
 _MANY = 12
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted.
+
+    ``parameters`` counts all weights; ``left_out`` gives the names in the file by reason; ``assumed`` says in words what the file
+    does not tell; ``source_sha256`` is that of the checkpoint.
+    """
+
+    source: Path
+    source_sha256: str
+    config: Emotion2VecSConfig
+    parameters: int
+    left_out: Mapping[str, list[str]]
+    assumed: list[str]
 
 
 def model_card(conversion: Conversion) -> str:

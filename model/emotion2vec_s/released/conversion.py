@@ -4,7 +4,6 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 from manifests.errors import InputError, StorageError
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.released.architecture import read_architecture
-from model.emotion2vec_s.released.card import model_card
+from model.emotion2vec_s.released.card import Conversion, model_card
 from model.emotion2vec_s.released.checkpoint import read_checkpoint
 from model.emotion2vec_s.released.errors import CheckpointError, WeightsMismatch
 from model.emotion2vec_s.released.weights import fit, rename
@@ -25,22 +24,6 @@ _ASIDE = ".tmp-"
 _BLOCK = 8 << 20
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What was converted.
-
-    ``parameters`` counts all weights; ``left_out`` gives the names in the file by reason; ``assumed`` says in words what the file
-    does not tell; ``source_sha256`` is that of the checkpoint.
-    """
-
-    source: Path
-    source_sha256: str
-    config: Emotion2VecSConfig
-    parameters: int
-    left_out: Mapping[str, list[str]]
-    assumed: list[str]
 
 
 def convert(
