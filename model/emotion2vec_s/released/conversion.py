@@ -12,7 +12,6 @@ import yaml
 from safetensors.torch import save_file
 
 from manifests.errors import InputError, StorageError
-from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.released.architecture import read_architecture
 from model.emotion2vec_s.released.card import Conversion, model_card
 from model.emotion2vec_s.released.checkpoint import read_checkpoint
