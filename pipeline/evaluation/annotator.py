@@ -10,14 +10,14 @@ from typing import Any
 from annotators.registry import find
 from manifests.audio_uri import AudioUri
 from manifests.emilia import PENDING, Row, new_row
-from manifests.errors import ConfigError, InputError
+from manifests.errors import ConfigError
 from manifests.scoring import Answer
 from model.speech import SpeechClip, read_speech
 from model.speech.clip import Progress
 from pipeline.chain import Chain
 from pipeline.config import RunConfig
 from pipeline.decode import decode_row
-from pipeline.evaluation.evaluation import Evaluation, evaluation, not_scored
+from pipeline.evaluation.evaluation import Evaluation, evaluation, labelled, not_scored
 
 _AT_ONCE = 64  # clips in memory; the annotator makes its own batches of them
 
@@ -57,9 +57,7 @@ def evaluate_annotator(
     if "votes" not in chosen.gives(annotator.Options.model_validate(config.annotators[name])):
         raise ConfigError(f"'{name}' does not vote with these options, so there is nothing to score")
     speech = read_speech(inputs, truth)
-    clips = speech.labelled
-    if not clips:
-        raise InputError(f"No clip of {', '.join(inputs)} has a known emotion. Give the emotions with --truth")
+    clips = labelled(speech, inputs)
     chain = Chain([(name, config.annotators[name])])
     answers: list[Answer] = []
     why: Counter[str] = Counter()

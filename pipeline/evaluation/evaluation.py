@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from manifests.errors import InputError
 from manifests.scoring import Answer, Scores, score, score_languages
-from model.speech import Speech
+from model.speech import Speech, SpeechClip
 
 EVALUATION_VERSION = 1
 
@@ -43,6 +44,21 @@ class Evaluation:
 def evaluation(subject: str, answers: Sequence[Answer], **beside: Any) -> Evaluation:
     """Score the answers; ``beside`` are the other fields of ``Evaluation``."""
     return Evaluation(EVALUATION_VERSION, subject, score(answers), score_languages(answers), **beside)
+
+
+def labelled(speech: Speech, inputs: Sequence[str]) -> list[SpeechClip]:
+    """The clips of an input whose emotion is known.
+
+    Raises
+    ------
+    InputError : there is none
+    """
+    if not speech.labelled:
+        raise InputError(
+            f"No clip of {', '.join(inputs)} has a known emotion. Give the emotions with --truth; labels of machines are not "
+            "taken for truth"
+        )
+    return speech.labelled
 
 
 def not_scored(speech: Speech) -> dict[str, int]:

@@ -16,7 +16,7 @@ from model.probe import extract, probe, table_features
 from model.probe.heads import Head
 from model.speech import SpeechClip, read_speech
 from model.speech.clip import Progress
-from pipeline.evaluation.evaluation import Evaluation, Folds, evaluation, not_scored
+from pipeline.evaluation.evaluation import Evaluation, Folds, evaluation, labelled, not_scored
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 """Opens a bar under a title: ``manifests.command_line.bar``."""
@@ -57,9 +57,7 @@ def evaluate_probe(
         raise ConfigError("--table reads the features of one run: give its folder as the only input")
     with bar("reading the input") as progress:
         speech = read_speech(inputs, truth, progress=progress)
-    clips = speech.labelled
-    if not clips:
-        raise InputError(f"No clip of {', '.join(inputs)} has a known emotion. Give the emotions with --truth")
+    clips = labelled(speech, inputs)
     folds = _folds(clips)
     features = _features(clips, inputs[0], model, table, mode, device, bar)
     speakers = [_speaker(clip) for clip in clips]

@@ -221,3 +221,19 @@ def test_all_of_ravdess(shared_data: Path) -> None:
     assert {clip.fold for clip in found.clips} == {1, 2, 3, 4, 5, 6}
     assert len({clip.speaker for clip in found.clips}) == 24 and not found.left_out
     assert steps == [(n, 6) for n in range(1, 7)]
+
+
+def test_an_object_store(s3: str, tar: Path) -> None:
+    import s3fs
+
+    store = s3fs.S3FileSystem()
+    store.put_file(str(tar), f"{s3}/in/EN-B000000.tar")
+    store.pipe_file(f"{s3}/set/wav/a.flac", encoded(200))
+    store.pipe_file(f"{s3}/set/all.jsonl", b'{"id": "a", "wav": "./wav/a.flac", "emotion": "sad"}\n')
+    store.pipe_file(f"{s3}/set/gone.jsonl", b'{"id": "b", "wav": "wav/b.flac"}\n')
+    found = read_speech([f"s3://{s3}/in/*.tar", f"s3://{s3}/set/all.jsonl", f"s3://{s3}/set/gone.jsonl"])
+    assert [clip.id[:18] for clip in found.clips] == ["EN_B00000_S00001_W"] * 2 + ["EN_B00000_S00002_W", "a"]
+    assert found.left_out == {"missing_json": 1, "missing_audio": 1}
+    assert [len(load_waveform(clip)) for clip in found.clips] == [3200] * 4
+    with pytest.raises(EmotroveError, match="absent"):
+        read_speech([f"s3://{s3}/absent.tar"])
