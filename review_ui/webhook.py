@@ -63,17 +63,17 @@ class HintReceiver:
                 """Whoever knocks does not get to write on the terminal."""
 
             def do_POST(self) -> None:
-                given = self.headers.get(SECRET_HEADER, "")
-                if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode()):
-                    self._answer(403)
-                    return
                 length = self.headers.get("Content-Length", "0")
                 if not length.isdigit() or int(length) > _LARGEST_BODY:
                     self._answer(413)
                     return
-                self.rfile.read(int(length))
-                self._answer(204)
+                self.rfile.read(int(length))  # or closing the connection could take the answer with it
+                given = self.headers.get(SECRET_HEADER, "")
+                if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode()):
+                    self._answer(403)
+                    return
                 receiver.hint.set()
+                self._answer(204)
 
             def _answer(self, status: int) -> None:
                 self.send_response(status)

@@ -30,10 +30,14 @@ def free_address() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def knock(receiver: HintReceiver, secret: str | None, body: bytes = b"{}", method: str = "POST") -> int:
+def knock(receiver: HintReceiver, secret: str | None, method: str = "POST", announced: int = 2) -> int:
     connection = http.client.HTTPConnection(receiver.url.split("/")[2], timeout=10)
-    headers = {} if secret is None else {SECRET_HEADER: secret}
-    connection.request(method, "/", body, headers)
+    headers = (
+        {"Content-Length": str(announced)}
+        if secret is None
+        else {"Content-Length": str(announced), SECRET_HEADER: secret}
+    )
+    connection.request(method, "/", b"{}", headers)
     status = connection.getresponse().status
     connection.close()
     return status
@@ -98,7 +102,7 @@ def test_only_the_secret_wakes() -> None:
         assert [knock(receiver, secret) for secret in (None, "", "wrong", SECRET[:-1], "ä" * 9)] == [403] * 5
         assert not receiver.hint.is_set()
         assert knock(receiver, SECRET, method="GET") == 501
-        assert knock(receiver, SECRET, b"x" * 70_000) == 413
+        assert knock(receiver, SECRET, announced=70_000) == 413
         assert not receiver.hint.is_set()
         assert knock(receiver, SECRET) == 204
         assert receiver.hint.is_set()
