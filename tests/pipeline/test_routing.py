@@ -454,7 +454,10 @@ def test_promises_hold_in_any_order_and_after_growth(first: list[Row], later: li
         run = a_run(f"{folder}/run", rows)
         found = route(run, options)
         _promises(run, rows, options, found)
-        assert found.control.routed == min(found.control.asked, len(rows))
+        # What is drawn takes up room of its source, so fewer may be selected and fewer asked for than were drawn at last.
+        assert found.control.routed >= min(found.control.asked, len(rows))
+        most = options.control / (1 - options.control) * len(rows)
+        assert found.control.routed <= max(1, round(most))
         for name, limit in (("source_id", options.per_source), ("text_key", options.per_text)):
             drawn = Counter(row[name] for row in decided(run).values() if row["arm"] == "control")
             of = Counter(row[name] for row in decided(run).values() if row["arm"] in LIMITED and row[name] is not None)
