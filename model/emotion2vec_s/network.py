@@ -49,9 +49,7 @@ class Emotion2VecSOutput(ModelOutput):
             return self.frames.sum(1) / self.frame_lengths[:, None].to(self.frames.dtype)
         count = self.utterance_tokens.shape[1]
         if int(self.frame_lengths.min()) < count:
-            raise ValueError(
-                f"a clip of {int(self.frame_lengths.min())} frames has no first {count} frames: give 0.23 s or more"
-            )
+            raise ValueError(f"a clip of {int(self.frame_lengths.min())} frames has no first {count} frames")
         return self.frames[:, :count]
 
 

@@ -32,7 +32,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``torch.nn.functional.linear``: (…, C) and (D, C) → (…, D)."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled() or not _onednn_is_faster():
         return F.linear(x, weight, bias)
-    rows = F.conv2d(as_image(x.reshape(-1, x.shape[-1])), weight[:, :, None, None], bias)
+    # The stride is along the axis of length 1 and changes nothing; without one torch keeps a convolution of width 1 from oneDNN
+    # where it has a single thread, as in an actor.
+    rows = F.conv2d(as_image(x.reshape(-1, x.shape[-1])), weight[:, :, None, None], bias, stride=(2, 1))
     return as_rows(rows).view(*x.shape[:-1], len(weight))
 
 

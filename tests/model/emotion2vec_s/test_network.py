@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from model.emotion2vec_s import Emotion2VecS, Emotion2VecSConfig
 from model.emotion2vec_s.blocks import alibi_slopes, attention_bias
+from model.emotion2vec_s.products import linear
 from model.emotion2vec_s.waveform_encoder import convolve
 from tests.model.emotion2vec_s.golden import Golden, small_config
 
@@ -117,3 +118,17 @@ def test_new_weights_are_those_of_data2vec() -> None:
     assert float(model.blocks[0].mlp.fc1.weight.detach().std()) == pytest.approx(0.02, rel=0.05)  # type: ignore[union-attr]
     assert float(model.audio.extra_tokens.detach().std()) == pytest.approx(1.0, rel=0.1)
     assert model.audio.slopes().tolist() == pytest.approx(alibi_slopes(12))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(5, 12), (1, 12), (2, 3, 12)])
+def test_a_linear_layer_is_that_of_torch(shape: tuple[int, ...], threads: int) -> None:
+    x, weight, bias = torch.randn(shape), torch.randn(7, 12), torch.randn(7)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.no_grad():
+            torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), atol=1e-5, rtol=0)
+            torch.testing.assert_close(linear(x, weight, None), F.linear(x, weight), atol=1e-5, rtol=0)
+    finally:
+        torch.set_num_threads(before)
