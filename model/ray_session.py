@@ -4,8 +4,9 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO, cast
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -40,6 +41,8 @@ def start_ray(address: str | None, command: str, **own: Any) -> None:
         )
     if ray.is_initialized():
         return
+    if not isinstance(sys.stdout, _WithoutRay):
+        sys.stdout = cast(TextIO, _WithoutRay(sys.stdout))
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         try:
@@ -58,6 +61,20 @@ def start_ray(address: str | None, command: str, **own: Any) -> None:
             f"Could not start Ray on this machine: {error}. Check that /tmp and /dev/shm have room; Ray's own words are in "
             "/tmp/ray/session_latest/logs"
         ) from error
+
+
+class _WithoutRay:
+    """stdout for what a command says, which may be JSON: what Ray prints there, from a thread of its own, goes to stderr."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        from_ray = threading.current_thread().name == "ray_listen_error_messages"
+        return (sys.stderr if from_ray else self._out).write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
 
 
 @contextlib.contextmanager
