@@ -12,6 +12,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Ray's C++ side writes warnings to stderr, in the middle of the progress line; what matters reaches us as an exception.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+# What Ray gathers as repeated it prints when the process ends, from the thread of the command.
+os.environ["RAY_DEDUP_LOGS"] = "0"
 
 import ray
 
