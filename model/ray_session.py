@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
@@ -12,12 +11,13 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Ray's C++ side writes warnings to stderr, in the middle of the progress line; what matters reaches us as an exception.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-# What Ray gathers as repeated it prints when the process ends, from the thread of the command.
-os.environ["RAY_DEDUP_LOGS"] = "0"
 
 import ray
 
 from manifests.errors import EmotroveError
+
+
+_RAYLET = ("\x1b[33m(raylet)", "(raylet)")
 
 
 class EngineError(EmotroveError):
@@ -66,14 +66,16 @@ def start_ray(address: str | None, command: str, **own: Any) -> None:
 
 
 class _WithoutRay:
-    """stdout for what a command says, which may be JSON: what Ray prints there, from a thread of its own, goes to stderr."""
+    """stdout for what a command says, which may be JSON: what Ray prints there goes to stderr.
+
+    Ray prints warnings from a thread of its own, and those that repeat themselves when the process ends.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
     def write(self, text: str) -> int:
-        from_ray = threading.current_thread().name == "ray_listen_error_messages"
-        return (sys.stderr if from_ray else self._out).write(text)
+        return (sys.stderr if text.startswith(_RAYLET) else self._out).write(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._out, name)
