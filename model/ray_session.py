@@ -16,7 +16,6 @@ import ray
 
 from manifests.errors import EmotroveError
 
-
 _RAYLET = ("\x1b[33m(raylet)", "(raylet)")
 
 
