@@ -95,20 +95,33 @@ def choose(
     before = {"selected": 0, "control": 0, "gold": 0}
     before |= dict(db.execute("SELECT arm, count(*) FROM decided WHERE decision = 'review' GROUP BY arm").fetchall())
     look_at_best(db)
-    drawn = 0
+    guess, too_few, enough = 0, -1, None
     while True:
-        available = _draw(db, drawn)
+        drawn = _draw(db, guess)
         select(db, per_source=per_source, per_text=per_text)
         selected = before["selected"] + _count(db, "picked")
         asked_gold = round(gold / (1 - control - gold) * selected)
         known = before["gold"] + _take_gold(db, max(0, asked_gold - before["gold"]))
         asked_control = round(control / (1 - control) * (selected + known))
         missing = asked_control - before["control"]
-        if missing <= drawn or available < drawn:
+        if missing == drawn or (drawn < guess and missing > drawn):
             break
-        # What is drawn cannot be selected, and takes up room of its source, so the selection is done again beside it. At
-        # first as if each clip drawn took the place of a selected one; more only where that was too few.
-        drawn = missing if drawn else max(1, round(control * (selected + known)) - before["control"])
+        # What is drawn cannot be selected, and takes up room of its source, so the selection is done again beside it, until
+        # no smaller draw is enough. At first as if each clip drawn took the place of a selected one.
+        if missing > drawn:
+            too_few = drawn
+        else:
+            enough = drawn
+        if enough is None:
+            guess = missing if drawn else max(1, round(control * (selected + known)) - before["control"])
+        elif enough - too_few > 1:
+            guess = min(max(missing, too_few + 1), enough - 1)
+        elif drawn == enough:
+            break
+        else:
+            guess = enough
+    if drawn:  # one draw fewer may ask for more than this one does; then it is this many that are asked for
+        asked_control = max(asked_control, before["control"] + drawn)
     _decide(db, accept_above)
     return Asked(asked_control, asked_gold)
 

@@ -38,6 +38,7 @@ def look_at_best(db: duckdb.DuckDBPyConnection) -> None:
 def select(db: duckdb.DuckDBPyConnection, *, per_source: int, per_text: int) -> None:
     """Make the tables ``picked`` (``rid, class, source_id, text_key``) and ``passed_over`` (``rid, reason``).
 
+    The reason is what has no room left at the end: the class, or else the source, or else the text.
     A clip without a source or a text is limited by neither.
 
     Parameters
@@ -79,40 +80,47 @@ def _pick(db: duckdb.DuckDBPyConnection, per_source: int, per_text: int) -> None
         """
         CREATE OR REPLACE TEMP TABLE waiting AS SELECT * FROM front ANTI JOIN drawn USING (rid);
         CREATE OR REPLACE TEMP TABLE picked AS SELECT rid, class, source_id, text_key FROM waiting LIMIT 0;
-        CREATE OR REPLACE TEMP TABLE passed_over (rid BIGINT, reason VARCHAR)
         """
     )
-    waiting = True
-    while waiting:
-        db.execute(_TURN, {"per_source": per_source, "per_text": per_text})
-        waiting = db.execute(_AFTER_TURN).fetchall()[0][0] > 0
+    limits = {"per_source": per_source, "per_text": per_text}
+    while db.execute("SELECT 1 FROM waiting").fetchone():
+        db.execute(_with_room("turn", of="waiting"), limits)
+        db.execute(_AFTER_TURN)
+    db.execute(_with_room("left_over", of="front ANTI JOIN drawn USING (rid) ANTI JOIN picked USING (rid)"), limits)
+    db.execute(_PASSED_OVER)
 
 
-_TURN = """
-CREATE OR REPLACE TEMP TABLE turn AS
-WITH counted AS (SELECT source_id, text_key FROM occupied UNION ALL SELECT source_id, text_key FROM picked),
-of_class AS (SELECT class, count(*) AS n FROM picked GROUP BY class),
-of_source AS (SELECT source_id, count(*) AS n FROM counted WHERE source_id IS NOT NULL GROUP BY source_id),
-of_text AS (SELECT text_key, count(*) AS n FROM counted WHERE text_key IS NOT NULL GROUP BY text_key)
-SELECT waiting.*, room - coalesce(of_class.n, 0) AS class_room,
-    CASE WHEN source_id IS NOT NULL THEN $per_source - coalesce(of_source.n, 0) END AS source_room,
-    CASE WHEN text_key IS NOT NULL THEN $per_text - coalesce(of_text.n, 0) END AS text_room
-FROM waiting JOIN strata USING (class)
-LEFT JOIN of_class USING (class) LEFT JOIN of_source USING (source_id) LEFT JOIN of_text USING (text_key)
-"""
+def _with_room(table: str, *, of: str) -> str:
+    return f"""
+        CREATE OR REPLACE TEMP TABLE {table} AS
+        WITH counted AS (SELECT source_id, text_key FROM occupied UNION ALL SELECT source_id, text_key FROM picked),
+        of_class AS (SELECT class, count(*) AS n FROM picked GROUP BY class),
+        of_source AS (SELECT source_id, count(*) AS n FROM counted WHERE source_id IS NOT NULL GROUP BY source_id),
+        of_text AS (SELECT text_key, count(*) AS n FROM counted WHERE text_key IS NOT NULL GROUP BY text_key),
+        waits AS (SELECT * FROM {of})
+        SELECT waits.*, room - coalesce(of_class.n, 0) AS class_room,
+            CASE WHEN source_id IS NOT NULL THEN $per_source - coalesce(of_source.n, 0) END AS source_room,
+            CASE WHEN text_key IS NOT NULL THEN $per_text - coalesce(of_text.n, 0) END AS text_room
+        FROM waits JOIN strata USING (class)
+        LEFT JOIN of_class USING (class) LEFT JOIN of_source USING (source_id) LEFT JOIN of_text USING (text_key)
+        """
+
 
 _AFTER_TURN = f"""
-INSERT INTO passed_over
-SELECT rid, CASE WHEN class_room <= 0 THEN 'over_quota' WHEN source_room <= 0 THEN 'over_source_limit' ELSE 'over_text_limit' END
-FROM turn WHERE class_room <= 0 OR source_room <= 0 OR text_room <= 0;
 CREATE OR REPLACE TEMP TABLE judged AS
 SELECT rid, class, priority, tie, utterance_id, source_id, text_key,
     row_number() OVER (PARTITION BY class ORDER BY {_ORDER}) <= class_room
     AND (source_id IS NULL OR row_number() OVER (PARTITION BY source_id ORDER BY {_ORDER}) <= source_room)
     AND (text_key IS NULL OR row_number() OVER (PARTITION BY text_key ORDER BY {_ORDER}) <= text_room) AS fits
-FROM turn ANTI JOIN passed_over USING (rid);
+FROM turn WHERE class_room > 0 AND coalesce(source_room > 0, true) AND coalesce(text_room > 0, true);
 INSERT INTO picked SELECT rid, class, source_id, text_key FROM judged WHERE fits;
 CREATE OR REPLACE TEMP TABLE waiting AS
-SELECT rid, class, priority, tie, utterance_id, source_id, text_key FROM judged WHERE NOT fits;
-SELECT count(*) FROM waiting
+SELECT rid, class, priority, tie, utterance_id, source_id, text_key FROM judged WHERE NOT fits
+"""
+
+_PASSED_OVER = """
+CREATE OR REPLACE TEMP TABLE passed_over AS
+SELECT rid, CASE WHEN class_room <= 0 THEN 'over_quota' WHEN source_room <= 0 THEN 'over_source_limit' ELSE 'over_text_limit' END
+    AS reason
+FROM left_over
 """

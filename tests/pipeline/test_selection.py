@@ -114,7 +114,7 @@ def test_the_turns_give_what_the_plain_loop_gives(
     expected = plain_loop(rows, room, occupied, drawn, limits)
     picked, reasons = in_turns(rows, room, occupied, drawn, limits)
     assert picked == expected
-    # Every reason is true in the end.
+    # Every reason is what has no room in the end.
     taken = [row for row in rows if row["rid"] in picked]
     full = Counter(row["class"] for row in taken)
     sources = Counter([s for s, _ in occupied] + [row["source_id"] for row in taken])
@@ -123,9 +123,9 @@ def test_the_turns_give_what_the_plain_loop_gives(
         if row["rid"] in picked or row["rid"] in drawn:
             assert row["rid"] not in reasons
         elif full[row["class"]] < room[row["class"]]:  # of a full class not all are looked at
-            reason = reasons[row["rid"]]
-            of = {"over_source_limit": sources[row["source_id"]], "over_text_limit": texts[KEYS[row["text"]]]}
-            assert of[reason] >= limits[list(of).index(reason)]
+            full_source = row["source_id"] is not None and sources[row["source_id"]] >= limits[0]
+            assert reasons[row["rid"]] == ("over_source_limit" if full_source else "over_text_limit")
+            assert full_source or texts[KEYS[row["text"]]] >= limits[1]
 
 
 def test_a_long_chain_of_clips_that_stand_in_each_others_way() -> None:
