@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
@@ -72,9 +73,12 @@ class _WithoutRay:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._line = threading.local()  # whether this thread is in a line of Ray's: print() writes its end by itself
 
     def write(self, text: str) -> int:
-        return (sys.stderr if text.startswith(_RAYLET) else self._out).write(text)
+        rays = text.startswith(_RAYLET) or getattr(self._line, "rays", False)
+        self._line.rays = rays and not text.endswith("\n")
+        return (sys.stderr if rays else self._out).write(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._out, name)
