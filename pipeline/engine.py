@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext, Dataset, ExecutionResources
+from ray.data import ActorPoolStrategy, DataContext, Dataset, ExecutionResources, TaskPoolStrategy
 from ray.data.exceptions import SystemException
 
 from annotators.base import Annotator, Resources
@@ -183,6 +183,8 @@ def labelled(dataset: Dataset) -> Iterator[Chunk]:
 
 def receipts(dataset: Dataset, commit: Commit) -> Generator[dict[str, Any], None, None]:
     """Run the graph; gives a receipt for each committed chunk, as it is committed."""
-    committed = dataset.map_batches(commit, batch_size=None, batch_format="pyarrow", num_cpus=0.01)
+    # A commit mostly waits for the disk, so it asks for little; but each that runs beside others is one more process.
+    at_once = TaskPoolStrategy(size=max(2, int(ray.cluster_resources().get("CPU", 1))))
+    committed = dataset.map_batches(commit, batch_size=None, batch_format="pyarrow", num_cpus=0.01, compute=at_once)
     for batch in committed.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         yield from cast(pa.Table, batch).to_pylist()
