@@ -152,6 +152,7 @@ class Sampler:
 
     def _new_bucket(self, number: int) -> list[np.ndarray]:
         """The clips of each batch of a bucket."""
+        rng = np.random.default_rng([self._seed, _ORDER_OF_BATCHES, number])
         parts = []
         for streams in (self._labelled, self._unlabelled):
             if streams:
@@ -160,9 +161,9 @@ class Sampler:
                     for stream, quota in streams
                     if quota
                 ]
-                parts.append(self._cut(np.concatenate(found)))
-        order = np.random.default_rng([self._seed, _ORDER_OF_BATCHES, number]).permutation(self._batches)
-        return [np.concatenate([part[place] for part in parts]) for place in order]
+                # Chance decides among clips of the same length, or those of a class would stay beside each other.
+                parts.append(self._cut(rng.permutation(np.concatenate(found))))
+        return [np.concatenate([part[place] for part in parts]) for place in rng.permutation(self._batches)]
 
     def _cut(self, clips: np.ndarray) -> list[np.ndarray]:
         """Cut clips, shortest first, into batches of about as much audio each."""

@@ -62,11 +62,12 @@ def test_clips_without_labels_train_all_but_the_categories() -> None:
 def test_losses_fall() -> None:
     torch.manual_seed(0)
     shape = tiny_config(encoder_dropout=0.1, attention_dropout=0.1, layerdrop=0.05)
-    model = SelfDistillation(Emotion2VecSForPreTraining(shape), tiny_training())
+    # Targets of one block keep their variance; those of two grow as the blocks come to say the same, and the distance with them.
+    model = SelfDistillation(Emotion2VecSForPreTraining(shape), tiny_training(average_top_k_layers=1))
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-3)
     outputs = []
-    for step in range(150):
+    for step in range(100):
         optimizer.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / 10)
         output = model(**buzzes(8, seed=step))
         optimizer.zero_grad()

@@ -13,14 +13,18 @@ def slow_category_loss(embeddings: Tensor, labels: list[int], temperature: float
     losses = []
     for view in range(embeddings.shape[1]):
         vectors = [F.normalize(row[view], dim=0) for row in embeddings]
-        known = [clip for clip, label in enumerate(labels) if label != -100]
-        for anchor in known:
-            others = [clip for clip in known if clip != anchor]
-            alike = [clip for clip in others if labels[clip] == labels[anchor]]
-            if not alike:
+        for anchor, label in enumerate(labels):
+            members: dict[int, list[Tensor]] = {}
+            for clip, other in enumerate(labels):
+                if clip != anchor and other != -100:
+                    members.setdefault(other, []).append(vectors[clip])
+            if label not in members:
                 continue
-            scores = {clip: math.exp(float(vectors[anchor] @ vectors[clip]) / temperature) for clip in others}
-            losses.append(-sum(math.log(scores[clip] / sum(scores.values())) for clip in alike) / len(alike))
+            scores = {
+                emotion: math.exp(float(F.normalize(torch.stack(found).mean(0), dim=0) @ vectors[anchor]) / temperature)
+                for emotion, found in members.items()
+            }
+            losses.append(-math.log(scores[label] / sum(scores.values())))
     return sum(losses) / len(losses)
 
 

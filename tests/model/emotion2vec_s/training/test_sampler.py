@@ -56,7 +56,7 @@ def test_other_seeds_and_numbers_give_other_batches() -> None:
 @given(seed=st.integers(0, 1000), number=st.integers(0, 1000), workers=st.integers(1, 8))
 @settings(max_examples=40)
 def test_workers_share_out_exactly_the_batch(seed: int, number: int, workers: int) -> None:
-    made, samples, *_ = sampler(seed)
+    made, samples, *_ = sampler(seed, 2 * PART_S)
     whole = made.batch(number)
     shares = made.shares(number, workers)
     rows = [row for share in shares for row in zip(share.clips, share.begins, share.seeds, strict=True)]
@@ -95,6 +95,16 @@ def test_balance(balance: Balance, expected: list[float] | None) -> None:
         counts **= {Balance.SQUARE_ROOT: 0.5, Balance.NONE: 1.0}[balance]
         expected = list(counts / counts.sum())
     assert found == pytest.approx(expected, abs=0.02)
+
+
+def test_clips_of_one_length_mix_their_classes() -> None:
+    """A contrast between the emotions of a batch needs several of them."""
+    samples = np.full(700, 2 * SAMPLE_RATE_HZ)
+    labels = np.arange(700) % 7
+    made = Sampler(samples, samples, labels, DataConfig(balance=Balance.FULL, bucket_batches=10), PART_S, 0)
+    counts = np.array([np.bincount(labels[made.batch(number).clips], minlength=7) for number in range(50)])
+    assert (counts > 0).sum(1).min() >= 5
+    assert counts.mean(0) == pytest.approx(30 / 7, abs=0.2)
 
 
 def test_every_clip_is_drawn_once_in_a_pass() -> None:
