@@ -6,12 +6,14 @@ total seconds, isolation of the clip that fails, checks of what came back, timin
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+
+from model.length_batches import length_batches
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -151,7 +153,8 @@ class Annotator(ABC):
         """Annotate any number of clips, in batches of similar length; answers come in the order of ``clips``."""
         started = time.perf_counter()
         answers: list[Annotation | Failure | None] = [None] * len(clips)
-        for batch in self._batches(clips):
+        durations = [clip.duration_s for clip in clips]
+        for batch in length_batches(durations, self.max_batch_s, self.max_batch_clips):
             for index, answer in zip(batch, self._isolated([clips[i] for i in batch]), strict=True):
                 answers[index] = answer
         self.meter.clips += len(clips)
@@ -159,22 +162,6 @@ class Annotator(ABC):
         self.meter.failed += sum(isinstance(answer, Failure) for answer in answers)
         self.meter.busy_s += time.perf_counter() - started
         return [answer for answer in answers if answer is not None]
-
-    def _batches(self, clips: Sequence[Clip]) -> Iterator[list[int]]:
-        """Indices of clips by falling length, cut where the padded batch would be too long.
-
-        The longest come first, so that what does not fit into memory shows at once.
-        """
-        order = sorted(range(len(clips)), key=lambda i: -len(clips[i].samples))
-        batch: list[int] = []
-        for index in order:
-            longest_s = clips[batch[0]].duration_s if batch else clips[index].duration_s
-            if batch and (len(batch) >= self.max_batch_clips or longest_s * (len(batch) + 1) > self.max_batch_s):
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
 
     def _isolated(self, batch: list[Clip]) -> list[Annotation | Failure]:
         try:

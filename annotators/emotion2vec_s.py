@@ -105,15 +105,16 @@ class Emotion2VecS(Annotator):
     def _hear(self, clips: Sequence[Clip]) -> "Emotion2VecSOutput":
         import torch
 
+        from model.emotion2vec_s.batches import padded
+
         network = self._network
         assert network is not None, "load() was not called"
         for clip in clips:
             self._check_length(clip, network)
-        padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(clip.samples) for clip in clips], batch_first=True)
-        lengths = torch.tensor([len(clip.samples) for clip in clips])
-        alike = bool((lengths == padded.shape[1]).all())
+        samples, lengths = padded([clip.samples for clip in clips])
+        alike = bool((lengths == samples.shape[1]).all())
         with torch.inference_mode():
-            return network(padded.to(network.device), None if alike else lengths.to(network.device))  # type: ignore[no-any-return]
+            return network(samples.to(network.device), None if alike else lengths.to(network.device))  # type: ignore[no-any-return]
 
     def _check_length(self, clip: Clip, network: "Network") -> None:
         config = network.config

@@ -33,8 +33,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.emotion2vec_s import Emotion2VecS, Emotion2VecSConfig
-from model.emotion2vec_s.batches import length_batches, padded
+from model.emotion2vec_s.batches import padded
 from model.emotion2vec_s.products import linear
+from model.length_batches import length_batches
 from model.speech import load_waveform, read_speech
 from tests.annotators.funasr_emotion2vec import model_conf
 

@@ -13,7 +13,8 @@ from manifests.errors import InputError
 from manifests.features import values_of
 from manifests.run_folder import RunFolder
 from model.emotion2vec_s import Emotion2VecS, UtteranceMode
-from model.emotion2vec_s.batches import length_batches, padded
+from model.emotion2vec_s.batches import padded
+from model.length_batches import length_batches
 from model.speech import SpeechClip, load_waveform, measured
 from model.speech.clip import Progress
 

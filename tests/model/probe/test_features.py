@@ -13,7 +13,8 @@ from manifests.errors import InputError, RunFolderError
 from manifests.features import FEATURES, encode_features, feature
 from manifests.run_folder import features_file
 from model.emotion2vec_s import Emotion2VecS, UtteranceMode
-from model.emotion2vec_s.batches import length_batches, padded
+from model.emotion2vec_s.batches import padded
+from model.length_batches import length_batches
 from model.probe import extract, table_features
 from model.speech import SpeechClip, load_waveform, read_speech
 from tests.model.emotion2vec_s.golden import small_config
