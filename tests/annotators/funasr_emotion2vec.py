@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import yaml
 
-from tests.annotators.small_emotion2vec import PLUS_LABELS
+from tests.model.emotion2vec_s.released.released_files import PLUS_LABELS
 
 
 def model_conf(heads: int, width: int) -> dict[str, Any]:

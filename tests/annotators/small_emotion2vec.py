@@ -8,19 +8,6 @@ import torch
 from model.emotion2vec_s import Emotion2VecS
 from tests.model.emotion2vec_s.golden import small_config
 
-PLUS_LABELS = (
-    "生气/angry",
-    "厌恶/disgusted",
-    "恐惧/fearful",
-    "开心/happy",
-    "中立/neutral",
-    "其他/other",
-    "难过/sad",
-    "吃惊/surprised",
-    "<unk>",
-)
-"""Classes of the published emotion2vec+, as its ``tokens.txt`` writes them."""
-
 
 def small_network(labels: Sequence[str] = (), **changed: object) -> Emotion2VecS:
     """Every parameter has a say: what a fresh network holds at zero or one is moved, and the head is sure of itself."""

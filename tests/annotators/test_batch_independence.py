@@ -12,7 +12,8 @@ from annotators.quality import Quality
 from annotators.rationale import Rationale
 from annotators.seed import Seed
 from annotators.style import Style, measure, reference_from
-from tests.annotators.small_emotion2vec import PLUS_LABELS, saved_network
+from tests.annotators.small_emotion2vec import saved_network
+from tests.model.emotion2vec_s.released.released_files import PLUS_LABELS
 
 RATE_HZ = 16_000
 EMOTIONS = ("angry", "happy", "sad")

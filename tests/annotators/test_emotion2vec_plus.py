@@ -13,7 +13,7 @@ from annotators.sensevoice import undisturbed
 from manifests.features import values_of
 from model.emotion2vec_s.released.conversion import convert
 from tests.annotators.funasr_emotion2vec import save_funasr_model
-from tests.annotators.small_emotion2vec import PLUS_LABELS
+from tests.model.emotion2vec_s.released.released_files import PLUS_LABELS
 from tests.packages import require
 
 

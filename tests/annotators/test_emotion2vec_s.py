@@ -16,8 +16,9 @@ from manifests.features import values_of
 from manifests.votes import consensus
 from model.emotion2vec_s import Emotion2VecS as Network
 from model.model_folder import ModelError
-from tests.annotators.small_emotion2vec import PLUS_LABELS, saved_network
+from tests.annotators.small_emotion2vec import saved_network
 from tests.annotators.voices import clip, voice
+from tests.model.emotion2vec_s.released.released_files import PLUS_LABELS
 
 CLIPS = [clip(i, seconds) for i, seconds in enumerate((1.3, 0.6, 2.7, 0.5, 1.3))]
 SEVEN = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")

@@ -18,7 +18,8 @@ from pipeline.decode import decode_row
 from pipeline.label import label
 from pipeline.source import ShardPlan, read_shard
 from pipeline.status import status
-from tests.annotators.small_emotion2vec import PLUS_LABELS, saved_network
+from tests.annotators.small_emotion2vec import saved_network
+from tests.model.emotion2vec_s.released.released_files import PLUS_LABELS
 from tests.pipeline.bad_shards import CUT, IDS, Case, Speech, encoded, make_case
 from tests.pipeline.command import cli, emotrove, last_event
 from tests.pipeline.rows import rows_of

@@ -24,6 +24,19 @@ from tests.model.emotion2vec_s.golden import small_config
 FEATURE_ENCODER = "[(32, 10, 5)] + [(32, 3, 2)] * 4 + [(32,2,2)] + [(32,2,2)]"
 FULL_FEATURE_ENCODER = FEATURE_ENCODER.replace("32", "512")
 
+PLUS_LABELS = (
+    "生气/angry",
+    "厌恶/disgusted",
+    "恐惧/fearful",
+    "开心/happy",
+    "中立/neutral",
+    "其他/other",
+    "难过/sad",
+    "吃惊/surprised",
+    "<unk>",
+)
+"""Classes of the published emotion2vec+, as its ``tokens.txt`` writes them."""
+
 
 def stored_config(**model: Any) -> dict[str, Any]:
     """The configuration of the small golden network as fairseq stores it; ``audio`` changes that part of it."""

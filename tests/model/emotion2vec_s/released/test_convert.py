@@ -15,6 +15,7 @@ from model.emotion2vec_s.pretraining.student import Emotion2VecSForPreTraining
 from tests.model.emotion2vec_s.golden import Golden
 from tests.model.emotion2vec_s.released.released_files import (
     FULL_FEATURE_ENCODER,
+    PLUS_LABELS,
     Payload,
     fairseq_file,
     small_weights,
@@ -202,31 +203,18 @@ def funasr_folder(folder: Path, **changed: Any) -> Any:
     }
     torch.save({"model": prefixed}, folder / "model.pt")
     (folder / "config.yaml").write_text(yaml.safe_dump({"model": "Emotion2vec", "model_conf": conf}))
-    (folder / "tokens.txt").write_text("\n".join(LABELS) + "\n")
+    (folder / "tokens.txt").write_text("\n".join(PLUS_LABELS) + "\n")
     return network
-
-
-LABELS = [
-    "生气/angry",
-    "厌恶/disgusted",
-    "恐惧/fearful",
-    "开心/happy",
-    "中立/neutral",
-    "其他/other",
-    "难过/sad",
-    "吃惊/surprised",
-    "<unk>",
-]
 
 
 def test_emotion2vec_plus_gives_what_funasr_gives(golden: Golden, tmp_path: Path) -> None:
     peer = funasr_folder(tmp_path / "plus")
     said = " ".join(convert(tmp_path / "plus", tmp_path / "out").split())
     assert "no decoder" in said
-    assert f"Head: 9 classes: {', '.join(LABELS)}." in said
+    assert f"Head: 9 classes: {', '.join(PLUS_LABELS)}." in said
     assert "--no-normalize" not in said
     network = load_emotion2vec_s(str(tmp_path / "out"))
-    assert network.config.labels == LABELS
+    assert network.config.labels == list(PLUS_LABELS)
     assert network.config.normalize
     for clip in golden.clips:
         wav = golden[f"wav_{clip}"]
