@@ -5,7 +5,6 @@ torch uses for convolutions, uses all of it. So a linear layer is computed there
 (``benchmarks/emotion2vec_s.py``) and equal up to rounding.
 """
 
-import functools
 import platform
 
 import torch
@@ -13,9 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-@functools.cache
-def _onednn_is_faster() -> bool:
-    return torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
+_ONEDNN_IS_FASTER = torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
 
 
 def as_image(x: Tensor) -> Tensor:
@@ -30,7 +27,7 @@ def as_rows(image: Tensor) -> Tensor:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``torch.nn.functional.linear``: (…, C) and (D, C) → (…, D)."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled() or not _onednn_is_faster():
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled() or not _ONEDNN_IS_FASTER:
         return F.linear(x, weight, bias)
     # The stride is along the axis of length 1 and changes nothing; without one torch keeps a convolution of width 1 from oneDNN
     # where it has a single thread, as in an actor.

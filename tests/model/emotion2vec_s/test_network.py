@@ -132,3 +132,17 @@ def test_a_linear_layer_is_that_of_torch(shape: tuple[int, ...], threads: int) -
             torch.testing.assert_close(linear(x, weight, None), F.linear(x, weight), atol=1e-5, rtol=0)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_it_compiles(padded: bool, normalize: bool) -> None:
+    """As one graph; with normalization, which goes clip by clip, as one behind it."""
+    torch.manual_seed(0)
+    model = Emotion2VecS(small_config(normalize=normalize)).eval()
+    waveforms = torch.randn(3, 16_000) / 10
+    lengths = torch.tensor([16_000, 12_000, 9_000]) if padded else None
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="eager", fullgraph=not normalize)
+    with torch.inference_mode():
+        torch.testing.assert_close(compiled(waveforms, lengths).frames, model(waveforms, lengths).frames)
