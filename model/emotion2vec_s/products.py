@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
 _ONEDNN_IS_FASTER = torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
 
 
