@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from manifests.duplicates import present_duplicates
 from manifests.errors import InputError
 from manifests.features import values_of
 from manifests.run_folder import RunFolder
@@ -91,6 +92,8 @@ def _read_ahead(
 def table_features(run: RunFolder, annotator: str, clips: Sequence[SpeechClip]) -> np.ndarray:
     """Features that an annotator wrote into the run, several vectors of a clip averaged.
 
+    Of an id that is used twice in the run, the row counts whose clip ``read_run`` keeps: the first in the order of the input.
+
     Returns
     -------
     (n, D) float32, in the order of ``clips``
@@ -104,15 +107,18 @@ def table_features(run: RunFolder, annotator: str, clips: Sequence[SpeechClip]) 
     found: np.ndarray | None = None
     missing = set(place)
     wanted = pc.field("utterance_id").isin(list(place))
-    for batch in run.features([annotator]).to_batches(columns=["utterance_id", "shape", "values"], filter=wanted):
+    columns = ["utterance_id", "shard", "position", "shape", "values"]
+    duplicates = {(row["shard"], row["position"]) for row in present_duplicates(run).to_pylist()}
+    for batch in run.features([annotator]).to_batches(columns=columns, filter=wanted):
         for row in batch.to_pylist():
+            if (row["shard"], row["position"]) in duplicates:
+                continue
             values = values_of(row).astype(np.float32)
             vector = values.reshape(-1, values.shape[-1]).mean(0)
             if found is None:
                 found = np.zeros((len(clips), len(vector)), np.float32)
-            if row["utterance_id"] in missing:  # of an id that two shards have, the first counts
-                found[place[row["utterance_id"]]] = vector
-                missing.discard(row["utterance_id"])
+            found[place[row["utterance_id"]]] = vector
+            missing.discard(row["utterance_id"])
     if found is None or missing:
         raise InputError(f"{run} has no features of '{annotator}' for {len(missing):,} clips, such as {min(missing)}")
     return found

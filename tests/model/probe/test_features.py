@@ -11,7 +11,7 @@ import torch
 
 from manifests.errors import InputError, RunFolderError
 from manifests.features import FEATURES, encode_features, feature
-from manifests.run_folder import features_file
+from manifests.run_folder import RunFolder, features_file
 from model.emotion2vec_s import Emotion2VecS, UtteranceMode
 from model.emotion2vec_s.batches import padded
 from model.length_batches import length_batches
@@ -81,17 +81,28 @@ def test_batches_hold_so_many_seconds_and_every_clip_once() -> None:
     assert samples.tolist() == [[1, 1, 1, 0, 0], [1] * 5] and lengths.tolist() == [3, 5]
 
 
-def test_features_of_a_table(tmp_path: Path) -> None:
-    rows = [{"utterance_id": name, "shard": "S", "position": i, "votes": []} for i, name in enumerate("ab")]
-    run = finished_run(tmp_path / "run", rows)
-    record = run.require()
-    run.write_run({**record, "features": ["net"]})
-    values = {name: np.random.default_rng(i).standard_normal((10, 4)) for i, name in enumerate("ab")}
-    table = [
-        {"utterance_id": n, "shard": "S", "position": i, **feature("net", "1", "tokens", values[n])}
-        for i, n in enumerate("ab")
+def run_with_features(folder: Path, values: dict[str, dict[str, np.ndarray]]) -> RunFolder:
+    """A run of these shards, in this order, with the features of each id as the annotator ``net`` gave them."""
+    rows = [
+        {"utterance_id": name, "shard": shard, "position": i, "votes": []}
+        for shard, by_id in values.items()
+        for i, name in enumerate(by_id)
     ]
-    run.store.write_bytes(features_file("net", "S", 0), encode_features(pa.Table.from_pylist(table, schema=FEATURES)))
+    run = finished_run(folder, rows)
+    run.write_run({**run.require(), "features": ["net"]})
+    for shard, by_id in values.items():
+        table = [
+            {"utterance_id": name, "shard": shard, "position": i, **feature("net", "1", "tokens", value)}
+            for i, (name, value) in enumerate(by_id.items())
+        ]
+        content = encode_features(pa.Table.from_pylist(table, schema=FEATURES))
+        run.store.write_bytes(features_file("net", shard, 0), content)
+    return run
+
+
+def test_features_of_a_table(tmp_path: Path) -> None:
+    values = {name: np.random.default_rng(i).standard_normal((10, 4)) for i, name in enumerate("ab")}
+    run = run_with_features(tmp_path / "run", {"S": values})
     clips = [SpeechClip("b", "x#0+1"), SpeechClip("a", "x#0+1")]
     found = table_features(run, "net", clips)
     np.testing.assert_allclose(found, [values["b"].mean(0), values["a"].mean(0)], atol=1e-3)
@@ -99,3 +110,12 @@ def test_features_of_a_table(tmp_path: Path) -> None:
         table_features(run, "net", [*clips, SpeechClip("c", "x#0+1")])
     with pytest.raises(RunFolderError, match="no features of 'other'"):
         table_features(run, "other", clips)
+
+
+def test_of_an_id_used_twice_the_features_are_those_of_the_clip_that_counts(tmp_path: Path) -> None:
+    """The input names the shards in another order than that of their files."""
+    heard = {"zh": {"a": np.full((1, 4), 1.0)}, "en": {"b": np.full((1, 4), 2.0), "a": np.full((1, 4), 3.0)}}
+    run = run_with_features(tmp_path / "run", heard)
+    assert [shard.name for shard in run.shards()] == ["zh", "en"]
+    found = table_features(run, "net", [SpeechClip("a", "x#0+1"), SpeechClip("b", "x#0+1")])
+    assert found.tolist() == [[1.0] * 4, [2.0] * 4]
