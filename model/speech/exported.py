@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from manifests.errors import InputError
 from manifests.storage import Store
 from model.speech.clip import SpeechClip
-from model.speech.lines import json_lines, whole_file
+from model.speech.lines import json_lines, stated_duration_s, whole_file
 from model.speech.shards import Unusable
 
 PROVENANCE = "provenance.jsonl"
@@ -24,10 +24,13 @@ def read_exported(folder: str, machine_labels: bool) -> Iterator[SpeechClip | Un
         try:
             name, audio = row["index"], f"{root}/wav/{row['index']}.wav"
             emotion = row["emotion"] if row["verified"] or machine_labels else None
-            known = {key: row[key] for key in ("speaker", "source_id", "language", "text", "duration_s")}
+            known = {key: row[key] for key in ("speaker", "source_id", "language", "text")}
+            duration_s = stated_duration_s(row["duration_s"])
         except KeyError as error:
             raise InputError(f"{where}: {error} is missing: emotrove did not write this file. Export again") from error
+        except ValueError as error:
+            raise InputError(f"{where}: {error}: emotrove did not write this file. Export again") from error
         try:
-            yield SpeechClip(name, whole_file(audio), emotion=emotion, **known)
+            yield SpeechClip(name, whole_file(audio), emotion=emotion, duration_s=duration_s, **known)
         except OSError as error:
             yield Unusable("missing_audio", f"{name}: {audio}: {error.strerror or error}")

@@ -15,6 +15,7 @@ from model.speech.shards import Unusable
 
 _IDS, _PATHS = ("id", "index"), ("wav", "audio", "audio_filepath")
 _TEXTS = ("emotion", "language", "source_id", "text")
+_SECONDS_END = 2**31  # no clip is as long; neither infinity nor NaN, which Python's JSON lets pass, is below it
 
 
 def read_lines(url: str) -> Iterator[SpeechClip | Unusable]:
@@ -74,6 +75,20 @@ def whole_file(path: str) -> str:
     return str(AudioUri(path, 0, file_size(path)))
 
 
+def stated_duration_s(value: Any) -> float | None:
+    """The duration that a line states; None where it states none.
+
+    Raises
+    ------
+    ValueError : it is no number of seconds
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _SECONDS_END:
+        raise ValueError(f"the duration is {value!r:.100}, not a number of seconds")
+    return float(value)
+
+
 def _clip(url: str, row: dict[str, Any]) -> SpeechClip | Unusable:
     name = next((row[key] for key in _IDS if row.get(key) is not None), None)
     path = next((row[key] for key in _PATHS if row.get(key) is not None), None)
@@ -84,9 +99,7 @@ def _clip(url: str, row: dict[str, Any]) -> SpeechClip | Unusable:
         raise ValueError(f"{', '.join(wrong)} must be text")
     if row.get("emotion") is not None:
         parse_emotion(row["emotion"])
-    duration_s = row.get("duration", row.get("duration_s"))
-    if duration_s is not None and (isinstance(duration_s, bool) or not isinstance(duration_s, (int, float))):
-        raise ValueError(f"the duration is {duration_s!r}, not a number")
+    duration_s = stated_duration_s(row.get("duration", row.get("duration_s")))
     fold, speaker = stated_fold(row), stated_speaker(row)
     found = beside(url, path)
     try:

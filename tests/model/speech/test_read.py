@@ -125,6 +125,10 @@ def test_lines_of_jsonl(tmp_path: Path) -> None:
         ('{"id": "b", "wav": "x.wav", "fold": "2"}', "the fold is '2', not a whole number"),
         ('{"id": "b", "wav": "x.wav", "language": 5}', "language must be text"),
         ('{"id": "b", "wav": "x.wav", "duration": "long"}', "the duration is 'long'"),
+        ('{"id": "b", "wav": "x.wav", "duration": NaN}', "the duration is nan, not a number of seconds"),
+        ('{"id": "b", "wav": "x.wav", "duration_s": Infinity}', "the duration is inf, not a number of seconds"),
+        ('{"id": "b", "wav": "x.wav", "duration": 1e300}', "the duration is 1e+300, not a number of seconds"),
+        ('{"id": "b", "wav": "x.wav", "duration": -1}', "the duration is -1, not a number of seconds"),
         ("b x.wav", "each line must be one JSON object"),
         ("[1]", "not a JSON object"),
     ],
@@ -135,6 +139,16 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, message:
     with pytest.raises(InputError) as raised:
         read_speech([str(table)])
     assert str(raised.value).startswith(f"{table}, line 3: ") and message in str(raised.value)
+
+
+def test_an_exported_duration_that_is_no_number_is_named(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", shard_of(tmp_path / "in", "A", [clip("a", "sad")]))
+    export(run, tmp_path / "machine")
+    table = tmp_path / "machine" / "provenance.jsonl"
+    row = json.loads(table.read_text())
+    table.write_text(json.dumps({**row, "duration_s": float("nan")}) + "\n")
+    with pytest.raises(InputError, match=r"provenance\.jsonl, line 1: the duration is nan.*Export again"):
+        read_speech([str(tmp_path / "machine")])
 
 
 def test_a_run_without_and_with_machine_labels(tmp_path: Path) -> None:
