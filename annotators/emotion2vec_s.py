@@ -79,7 +79,7 @@ class Emotion2VecS(Annotator):
         """
         import torch
 
-        from model.emotion2vec_s.loading import load_emotion2vec_s, weights_version
+        from model.emotion2vec_s.loading import load_emotion2vec_s, network_version
         from model.model_folder import model_folder
 
         self._emotions = _emotions(self.name, self.options.weights)
@@ -88,7 +88,7 @@ class Emotion2VecS(Annotator):
         self.max_batch_s = self.options.batch_s or (_GPU_BATCH_S if device.startswith("cuda") else _CPU_BATCH_S)
         self._network = load_emotion2vec_s(str(folder), device=device, dtype=getattr(torch, self.options.dtype))
         # What is written says whose it is: networks are told apart by their content, wherever they came from.
-        self._version = f"{self.version}+{weights_version(folder)}"
+        self._version = f"{self.version}+{network_version(folder)}"
 
     def annotate(self, clips: list[Clip]) -> list[Annotation]:
         found: list[dict[str, Any]] = [{} for _ in clips]

@@ -103,20 +103,27 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def weights_version(folder: str | Path) -> str:
-    """First eight hexadecimal digits of the SHA-256 of the weights in a local folder, to tell networks apart.
+def network_version(folder: str | Path) -> str:
+    """First eight hexadecimal digits of the SHA-256 of the configuration and the weights in a local folder.
+
+    It tells networks apart: those of the same weights too, of which one normalises its input and the other does not. The version
+    of transformers that wrote the folder, and how the configuration is laid out, do not count.
 
     Raises
     ------
     ModelError : they cannot be read
     """
+    path = Path(folder, _CONFIG)
     try:
-        with Path(folder, _WEIGHTS).open("rb") as file:
-            digest = hashlib.sha256()
+        config = json.loads(path.read_text("utf-8"))
+        config.pop("transformers_version", None)
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+        path = Path(folder, _WEIGHTS)
+        with path.open("rb") as file:
             while block := file.read(8 << 20):
                 digest.update(block)
     except OSError as error:
-        raise ModelError(f"{Path(folder, _WEIGHTS)} cannot be read: {error.strerror or error}") from error
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()[:8]
 
 

@@ -110,7 +110,7 @@ def test_two_classes_of_one_emotion_are_one_score(plus: Path, tmp_path: Path) ->
     assert sum(score["score"] for score in vote["scores"]) == pytest.approx(1.0)
 
 
-def test_a_vote_and_its_features_say_which_weights(mute: Path, plus: Path) -> None:
+def test_a_vote_and_its_features_say_which_network(mute: Path, plus: Path, tmp_path: Path) -> None:
     versions = {}
     for weights in (mute, plus):
         (answer,) = annotations(loaded(Emotion2VecS, weights), CLIPS[:1])
@@ -119,6 +119,12 @@ def test_a_vote_and_its_features_say_which_weights(mute: Path, plus: Path) -> No
     assert len(set(versions.values())) == 2
     (again,) = annotations(loaded(Emotion2VecS, mute), CLIPS[:1])
     assert again.fields["features"][0]["version"] == versions[mute]
+    normalized = shutil.copytree(mute, tmp_path / "normalized")
+    config = json.loads((normalized / "config.json").read_text())
+    (normalized / "config.json").write_text(json.dumps(config | {"normalize": True}))
+    (other,) = annotations(loaded(Emotion2VecS, normalized), CLIPS[:1])
+    assert other.fields["features"][0]["values"] != again.fields["features"][0]["values"]
+    assert other.fields["features"][0]["version"] not in versions.values()
 
 
 def test_a_clip_that_is_too_short_fails_alone(mute: Path) -> None:

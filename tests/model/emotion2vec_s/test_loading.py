@@ -1,8 +1,8 @@
 """Loading a converted network, and what is refused."""
 
-import hashlib
 import http.server
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from manifests.errors import StorageError
 from model.emotion2vec_s import Emotion2VecS
-from model.emotion2vec_s.loading import load_emotion2vec_s, weights_version
+from model.emotion2vec_s.loading import load_emotion2vec_s, network_version
 from model.emotion2vec_s.pretraining.student import Emotion2VecSForPreTraining
 from model.model_folder import ModelError
 from tests.model.emotion2vec_s.golden import small_config
@@ -51,11 +51,22 @@ def test_precision_and_class_can_be_chosen(folder: Path) -> None:
     assert type(student) is Emotion2VecSForPreTraining
 
 
-def test_the_version_is_that_of_the_weights(folder: Path) -> None:
-    weights = (folder / "model.safetensors").read_bytes()
-    assert weights_version(folder) == hashlib.sha256(weights).hexdigest()[:8]
-    with pytest.raises(ModelError, match="cannot be read: No such file"):
-        weights_version(folder / "none")
+def test_the_version_is_that_of_the_weights_and_the_configuration(folder: Path) -> None:
+    path = folder / "config.json"
+    version, config = network_version(folder), json.loads(path.read_text())
+    assert re.fullmatch("[0-9a-f]{8}", version)
+    path.write_text(json.dumps(config | {"transformers_version": "0.0"}))
+    assert network_version(folder) == version
+    path.write_text(json.dumps(config | {"normalize": True}))
+    normalized = network_version(folder)
+    path.write_text(json.dumps(config))
+    change(folder, lambda weights: weights["head.0.bias"].add_(1))
+    assert len({version, normalized, network_version(folder)}) == 3
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="model.safetensors cannot be read: No such file"):
+        network_version(folder)
+    with pytest.raises(ModelError, match="config.json cannot be read: No such file"):
+        network_version(folder / "none")
 
 
 def change(folder: Path, edit: Callable[[dict[str, Tensor]], object]) -> None:
