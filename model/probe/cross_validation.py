@@ -11,7 +11,7 @@ import numpy as np
 
 from manifests.emotions import CLASSES
 from manifests.errors import InputError
-from manifests.scoring import Answer, Scores, score, table_of, unweighted_accuracy
+from manifests.scoring import table_of, unweighted_accuracy
 from model.probe.folds import speaker_folds
 from model.probe.heads import Head, fit_head
 from model.speech.clip import Progress
@@ -25,10 +25,7 @@ class ProbeResult:
 
     uar: float  # mean over the folds of each fold's UA: the figure that EmoBox reports
     uar_by_fold: dict[int, float]
-    scores: Scores  # of all clips together, with intervals over speakers
     predicted: tuple[str, ...]  # in the order of the clips
-    folds: tuple[int, ...]  # of the clips
-    head: Head
     chosen: dict[int, float]  # by fold: the strength of ``linear``, the epochs of ``mlp``
     notes: tuple[str, ...]  # where the folds are from, and what to beware of
 
@@ -85,16 +82,10 @@ def probe(
         progress(done, len(numbers))
     tables = {n: table_of(true[fold == n], predicted[fold == n], len(_NAMES)) for n in numbers}
     by_fold = {n: float(unweighted_accuracy(table)) for n, table in tables.items()}
-    answers = [
-        Answer(str(i), labels[i], _NAMES[given], speaker=groups[i]) for i, given in enumerate(predicted.tolist())
-    ]
     return ProbeResult(
         uar=float(np.mean(list(by_fold.values()))),
         uar_by_fold=by_fold,
-        scores=score(answers),
         predicted=tuple(_NAMES[given] for given in predicted.tolist()),
-        folds=tuple(fold.tolist()),
-        head=head,
         chosen=chosen,
         notes=tuple(notes),
     )

@@ -1,5 +1,7 @@
 """What a probe may and may not learn from."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -25,12 +27,15 @@ def made(noise: float = 0.3, seed: int = 0) -> tuple[np.ndarray, list[str], list
     return (x + noise * rng.standard_normal(x.shape)).astype(np.float32), labels, speakers
 
 
+def recall(name: str, labels: Sequence[str], predicted: Sequence[str]) -> float:
+    return float(np.mean([given == name for true, given in zip(labels, predicted, strict=True) if true == name]))
+
+
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_what_is_there_is_found_and_what_is_not_is_not(head: Head) -> None:
     features, labels, speakers = made()
     found = probe(features, labels, speakers, head=head)
-    assert found.uar > 0.95 and found.scores.ua.value is not None and found.scores.ua.value > 0.95
-    assert found.scores.drawn == {"speakers": SPEAKERS} and found.scores.clips == len(labels)
+    assert found.uar > 0.95 and len(found.predicted) == len(labels)
     assert probe(features, labels, speakers, head=head) == found, "the same twice"
     noise = np.random.default_rng(1).standard_normal(features.shape).astype(np.float32)
     assert 0.1 < probe(noise, labels, speakers, head=head).uar < 0.4
@@ -57,13 +62,8 @@ def test_the_linear_head_is_the_logistic_regression_of_scikit_learn() -> None:
         expected = plain.fit(features[~tested].astype(float), np.array(labels)[~tested]).predict(features[tested])
         assert (np.array(found.predicted)[tested] == expected).mean() > 0.97  # to rounding
     by_hand = [
-        np.mean(
-            [
-                np.mean([found.predicted[i] == n for i in range(len(labels)) if folds[i] == f and labels[i] == n])
-                for n in NAMES
-            ]
-        )
-        for f in (1, 2, 3)
+        np.mean([recall(n, np.array(labels)[tested], np.array(found.predicted)[tested]) for n in NAMES])
+        for tested in (np.array(folds) == f for f in (1, 2, 3))
     ]
     assert list(found.uar_by_fold.values()) == pytest.approx(by_hand) and found.uar == pytest.approx(np.mean(by_hand))
 
@@ -105,7 +105,7 @@ def test_a_constant_feature_and_a_rare_class() -> None:
     features[:, 0] = 5
     labels[0] = "surprised"
     found = probe(features, labels, speakers)
-    assert found.scores.classes["surprised"].recall == 0 and found.scores.classes["happy"].recall > 0.9
+    assert recall("surprised", labels, found.predicted) == 0 and recall("happy", labels, found.predicted) > 0.9
 
 
 def test_what_cannot_be_probed_is_said() -> None:

@@ -14,6 +14,7 @@ import torch
 from manifests.errors import ConfigError, EmotroveError, InputError
 from manifests.features import FEATURES, encode_features, feature
 from manifests.run_folder import features_file
+from manifests.scoring import Answer, score
 from model.emotion2vec_s import Emotion2VecS
 from model.probe import extract, probe
 from model.speech import read_speech
@@ -51,7 +52,8 @@ def test_the_command_is_extract_and_probe(tmp_path: Path, network: Path) -> None
     )
     assert found.folds is not None
     assert (found.folds.ua_mean, found.folds.ua) == (expected.uar, expected.uar_by_fold)
-    assert found.scores.ua.value == expected.scores.ua.value and found.scores.drawn == {"speakers": 4}
+    answers = [Answer(c.id, str(c.emotion), p, c.speaker) for c, p in zip(clips, expected.predicted, strict=True)]
+    assert found.scores.ua == score(answers).ua and found.scores.drawn == {"speakers": 4}
     assert found.subject == f"probe: linear on tokens of {network}" and found.notes == ("2 folds as given",)
     assert list(found.languages) == ["en", "zh"] and found.languages["zh"].clips == 9
 
