@@ -62,11 +62,11 @@ class Emotion2VecS(Annotator):
 
     @classmethod
     def check(cls, options: Any) -> None:
-        _emotions(cls.name, options.weights)
+        _emotions(cls.name, options.weights, _labels(cls.name, options.weights))
 
     @classmethod
     def gives(cls, options: Any) -> tuple[str, ...]:
-        given = (("votes", bool(_emotions(cls.name, options.weights))), ("features", options.features is not None))
+        given = (("votes", bool(_labels(cls.name, options.weights))), ("features", options.features is not None))
         return tuple(output for output, there in given if there)
 
     def load(self) -> None:
@@ -74,19 +74,20 @@ class Emotion2VecS(Annotator):
 
         Raises
         ------
-        ConfigError : the weights are not a converted network, a class of the head is no emotion that we know, no such device
-        ModelError : the weights are damaged
+        ConfigError : a class of the head is no emotion that we know, no such device
+        ModelError : the weights are not a converted network, or damaged
         """
         import torch
 
         from model.emotion2vec_s.loading import load_emotion2vec_s, network_version
         from model.model_folder import model_folder
 
-        self._emotions = _emotions(self.name, self.options.weights)
         folder = model_folder(self.options.weights)
         device = chosen_device(f"annotators.{self.name}.device", self.options.device)
         self.max_batch_s = self.options.batch_s or (_GPU_BATCH_S if device.startswith("cuda") else _CPU_BATCH_S)
         self._network = load_emotion2vec_s(str(folder), device=device, dtype=getattr(torch, self.options.dtype))
+        # Of this network, and not of what ``check`` saw: a name on a hub may lead to another one by now.
+        self._emotions = _emotions(self.name, self.options.weights, self._network.config.labels)
         # What is written says whose it is: networks are told apart by their content, wherever they came from.
         self._version = f"{self.version}+{network_version(folder)}"
 
@@ -135,26 +136,35 @@ class Emotion2VecS(Annotator):
         return {**vote(self, "acoustic", scores), "version": self._version}
 
 
-def _emotions(annotator: str, weights: str) -> list[str]:
-    """Our name of each class of the head, none without a head; weights that are elsewhere are fetched first.
+def _labels(annotator: str, weights: str) -> list[str]:
+    """The classes of the head, none without a head; weights that are elsewhere are fetched first.
 
     Raises
     ------
-    ConfigError : this is no converted network, or it has a class that is no emotion that we know
+    ConfigError : this is no converted network
     """
     from model.emotion2vec_s.loading import check_folder
     from model.model_folder import ModelError, model_folder
 
-    key = f"annotators.{annotator}.weights"
     try:
         folder = model_folder(weights)
         check_folder(folder)
     except ModelError as error:
-        raise ConfigError(f"{key}: {error}") from error
-    config = folder / "config.json"
+        raise ConfigError(f"annotators.{annotator}.weights: {error}") from error
+    return list(json.loads((folder / "config.json").read_text("utf-8")).get("labels", ()))
+
+
+def _emotions(annotator: str, weights: str, labels: Sequence[str]) -> list[str]:
+    """Our name of each class of the head.
+
+    Raises
+    ------
+    ConfigError : one is no emotion that we know
+    """
     try:
-        return [str(parse_emotion(label)) for label in json.loads(config.read_text("utf-8")).get("labels", ())]
+        return [str(parse_emotion(label)) for label in labels]
     except UnknownEmotion as error:
         raise ConfigError(
-            f"{key}: the head of {weights} has a class that is none of ours: {error}. Its classes are named by 'labels' in {config}"
+            f"annotators.{annotator}.weights: the head of {weights} has a class that is none of ours: {error}. Its classes are named "
+            "by 'labels' in its config.json"
         ) from error

@@ -14,7 +14,9 @@ from annotators.emotion2vec_s import Emotion2VecS
 from manifests.errors import ConfigError
 from manifests.features import values_of
 from manifests.votes import consensus
+from model import model_folder
 from model.emotion2vec_s import Emotion2VecS as Network
+from model.emotion2vec_s.loading import network_version
 from model.model_folder import ModelError
 from tests.annotators.small_emotion2vec import saved_network
 from tests.annotators.voices import clip, voice
@@ -125,6 +127,21 @@ def test_a_vote_and_its_features_say_which_network(mute: Path, plus: Path, tmp_p
     (other,) = annotations(loaded(Emotion2VecS, normalized), CLIPS[:1])
     assert other.fields["features"][0]["values"] != again.fields["features"][0]["values"]
     assert other.fields["features"][0]["version"] not in versions.values()
+
+
+def test_a_name_that_moves_gives_the_classes_of_the_network_that_was_loaded(
+    plus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = with_head(tmp_path / "first", plus, PLUS_LABELS, 0)
+    moved = with_head(tmp_path / "moved", plus, PLUS_LABELS[::-1], 1)
+    looked_up = iter((first, moved))
+    annotator = Emotion2VecPlus({"weights": "org/name", "device": "cpu"})
+    monkeypatch.setattr(model_folder, "model_folder", lambda name: next(looked_up))
+    annotator.load()
+    (answer,) = annotations(annotator, CLIPS[:1])
+    (vote,) = answer.fields["votes"]
+    assert vote["emotion"] == "angry" and vote["confidence"] > 0.99
+    assert vote["version"].endswith(f"+{network_version(first)}")
 
 
 def test_a_clip_that_is_too_short_fails_alone(mute: Path) -> None:
