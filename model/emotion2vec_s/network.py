@@ -46,7 +46,9 @@ class Emotion2VecSOutput(ModelOutput):
         if mode == "tokens":
             return self.utterance_tokens
         if mode == "mean":
-            return self.frames.sum(1) / self.frame_lengths[:, None].to(self.frames.dtype)
+            # In single precision: bfloat16 rounds the number of frames itself, and float16 overflows.
+            mean = self.frames.sum(1, dtype=torch.float32) / self.frame_lengths[:, None]
+            return mean.to(self.frames.dtype)
         count = self.utterance_tokens.shape[1]
         if int(self.frame_lengths.min()) < count:
             raise ValueError(f"a clip of {int(self.frame_lengths.min())} frames has no first {count} frames")

@@ -88,7 +88,8 @@ class SelfDistillation(nn.Module):
         # another pass over whole clips would cost a quarter more and let the network rest on more than it has while masked.
         counts = (masks.present & ~masks.masked).sum(1, keepdim=True)
         means = (seen.sum(1) / counts).unflatten(0, (-1, config.clone_batch))
-        loss_category = category_loss(means, labels, config.temperature)
+        with torch.autocast(means.device.type, enabled=False):  # 100 times what lower precision rounds off is a lot
+            loss_category = category_loss(means, labels, config.temperature)
 
         loss = (
             config.frame_weight * loss_frame

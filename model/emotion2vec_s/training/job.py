@@ -59,7 +59,7 @@ def train(
     check_logs(config)
     if where.gpus and where.workers == 1 and not where.address and not torch.cuda.is_available():
         raise ConfigError("--gpus asks for a GPU, and PyTorch sees none here. Leave it out to train on the processor")
-    data.sampler(config).shares(0, where.workers)  # says at once what does not fit
+    data.sampler(config).require(where.workers)  # says at once what does not fit
     folder.store.ensure()
     with Lease(folder.store):
         _describe(config, data, folder)
@@ -74,7 +74,7 @@ def train(
                 on_record(found)
 
             if where.workers == 1 and not where.address:
-                work(config, data, folder, torch.device("cuda" if where.gpus else "cpu"), record)
+                work(config, data, folder, torch.device("cuda", 0) if where.gpus else torch.device("cpu"), record)
             else:
                 from model.emotion2vec_s.training.ray_job import work_on_ray
 

@@ -50,7 +50,7 @@ def logging(config: TrainingConfig, folder: TrainingFolder, done: int) -> Iterat
         logs = [open_logs.enter_context(makers[name](config, folder, done)) for name in config.log.to]
 
         def log(record: StepRecord) -> None:
-            figures = {name: value for name, value in asdict(record).items() if name != "step"}
+            figures = {name: value for name, value in asdict(record).items() if name != "step" and value is not None}
             for each in logs:
                 each(figures, record.step)
 

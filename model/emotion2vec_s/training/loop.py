@@ -50,7 +50,9 @@ class StepRecord:
     loss_category: float
     target_variance: float
     prediction_variance: float
-    gradient_norm: float  # before clipping
+    gradient_norm: (
+        float | None
+    )  # before clipping; None where fp16 could not hold the gradient, and the update was left out
     learning_rate: float
     passes: float  # over the unlabelled clips; over the labelled ones where all are labelled
     audio_h: float  # hours of audio since the training began, without padding
@@ -118,9 +120,9 @@ class Trainer:
         Diverged : with the step and the figure
         EmotroveError : a clip cannot be read; the message names it
         """
-        steps = self.folder.steps()
-        if steps:
-            self._take_up(self.folder.load(steps[-1]))
+        begun = self._last_checkpoint()
+        if begun:
+            self._take_up(self.folder.load(begun))
         if self.rank == 0:
             self.folder.forget_after(self.step)
         parts = self.config.accumulation
@@ -145,6 +147,13 @@ class Trainer:
                 if last or self.step % self.config.checkpoints.every == 0:
                     self._save()
 
+    def _last_checkpoint(self) -> int:
+        """Its step, 0 without one: what the first worker sees, since a network share may show the others an older listing."""
+        step = torch.tensor((self.folder.steps() or [0])[-1], device=self.device)
+        if self.workers > 1:
+            dist.broadcast(step, 0)
+        return int(step)
+
     def _share(self, number: int) -> Batch:
         return self.sampler.shares(number, self.workers)[self.rank]
 
@@ -166,9 +175,11 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.module.student.parameters(), float("inf") if limit is None else limit)
         loss, frame, utterance, category, target, prediction = figures.tolist()
         self._check(loss, float(norm), target, prediction)
-        self.scaler.step(self.optimizer)
+        self.scaler.step(self.optimizer)  # passes over an update whose gradients fp16 could not hold
         self.scaler.update()
-        self.module.update_teacher(self.step)
+        left_out = not math.isfinite(float(norm))
+        if not left_out:
+            self.module.update_teacher(self.step)
         self.step += 1
         self.audio_samples += samples
         return StepRecord(
@@ -179,7 +190,7 @@ class Trainer:
             loss_category=category,
             target_variance=target,
             prediction_variance=prediction,
-            gradient_norm=float(norm),
+            gradient_norm=None if left_out else float(norm),
             learning_rate=rate,
             passes=self.sampler.passes(self.step * config.accumulation),
             audio_h=self.audio_samples / SAMPLE_RATE_HZ / 3600,
@@ -235,12 +246,10 @@ class Trainer:
     def _check(self, loss: float, norm: float, target_variance: float, prediction_variance: float) -> None:
         config = self.config
         where = f"at step {self.step + 1}"
-        steps = self.folder.steps()
-        kept = f"The checkpoint of step {steps[-1]} is from before" if steps else "There is no checkpoint yet"
-        remedy = f"{kept}. Lower optimizer.learning_rate or optimizer.clip_norm, and train into another folder"
-        # With fp16 the scaler passes over an update whose gradients are too large, and lowers its scale.
-        if not math.isfinite(loss) or (config.precision != "fp16" and not math.isfinite(norm)):
-            raise Diverged(f"The loss is {loss} and the norm of its gradient {norm} {where}. {remedy}")
+        # With fp16 the scaler lowers its scale until the gradients fit; below 1 it is not the scale that is wrong.
+        fits_later = config.precision == "fp16" and self.scaler.get_scale() >= 1
+        if not math.isfinite(loss) or not (math.isfinite(norm) or fits_later):
+            raise Diverged(f"The loss is {loss} and the norm of its gradient {norm} {where}. {self._remedy()}")
         if self.step < round(config.steps * config.optimizer.warmup_share):
             return
         limits = config.pretraining
@@ -251,8 +260,13 @@ class Trainer:
             if value < limit:
                 raise Diverged(
                     f"The {name[4:].replace('_', ' ')} is {value:.4f} {where}, below {limit} (pretraining.{name}): the network says "
-                    f"the same of every frame. {remedy}"
+                    f"the same of every frame. {self._remedy()}"
                 )
+
+    def _remedy(self) -> str:
+        steps = self.folder.steps()
+        kept = f"The checkpoint of step {steps[-1]} is from before" if steps else "There is no checkpoint yet"
+        return f"{kept}. Lower optimizer.learning_rate or optimizer.clip_norm, and train into another folder"
 
     def _seed(self, number: int) -> None:
         """Draw what the network drops of a part from the seed, the part and the worker."""

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,7 +56,7 @@ def work_on_ray(
     start_ray(where.address, "train emotion2vec-s INPUT --out OUT")
     _require(where)
     arguments = {"config": config.model_dump(mode="json"), "data": ray.put(data), "folder": str(folder.path())}
-    spare = int(ray.cluster_resources().get("CPU", 1)) // where.workers
+    cpus = cpus_each([node["Resources"] for node in ray.nodes() if node["Alive"]], where)
     with _following(folder, on_record):
         while True:
             before = folder.steps()[-1:]
@@ -66,7 +66,7 @@ def work_on_ray(
                 scaling_config=ScalingConfig(
                     num_workers=where.workers,
                     use_gpu=where.gpus,
-                    resources_per_worker={"CPU": max(1, spare), **({"GPU": 1} if where.gpus else {})},
+                    resources_per_worker={"CPU": cpus, **({"GPU": 1} if where.gpus else {})},
                 ),
                 run_config=RunConfig(storage_path=str(folder.path(RAY_STATE)), name=uuid.uuid4().hex),
             )
@@ -95,6 +95,22 @@ def _worker(arguments: dict[str, Any]) -> None:
         get_device(),
         lambda record: None,
     )
+
+
+def cpus_each(nodes: Sequence[Mapping[str, float]], where: Where) -> int:
+    """The most CPUs that every worker can have, at least 1.
+
+    Parameters
+    ----------
+    nodes : resources of each machine, as Ray tells them
+    """
+
+    def room(node: Mapping[str, float], cpus: int) -> int:
+        by_cpus = int(node.get("CPU", 0)) // cpus
+        return min(by_cpus, int(node.get("GPU", 0))) if where.gpus else by_cpus
+
+    largest = max(int(node.get("CPU", 0)) for node in nodes)
+    return next((n for n in range(largest, 1, -1) if sum(room(node, n) for node in nodes) >= where.workers), 1)
 
 
 def _require(where: Where) -> None:

@@ -50,7 +50,7 @@ class Stream:
 
     def __init__(self, clips: np.ndarray, samples: np.ndarray, key: Sequence[int]) -> None:
         self._clips, self._samples, self._key = clips, samples.astype(np.int64), tuple(key)
-        self.total = int(self._samples.sum())
+        self.total, self.longest = int(self._samples.sum()), int(self._samples.max())
         self._pass = lru_cache(2)(self._new_pass)
 
     def _new_pass(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +94,6 @@ class Sampler:
         seed: int,
     ) -> None:
         self._samples, self._spare, self._seed = samples, full_samples - samples, seed
-        self._batches = config.bucket_batches
         unlabelled = np.flatnonzero(labels == UNLABELLED)
         classes = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels[labels != UNLABELLED])}
         share = config.labelled_share if len(unlabelled) and classes else float(bool(classes))
@@ -108,14 +107,35 @@ class Sampler:
         if len(unlabelled):
             stream = Stream(unlabelled, samples[unlabelled], (seed, _STREAMS, 0))
             self._unlabelled.append((stream, int(room * (1 - share))))
+        self._fewest = 0  # clips of a batch
         for streams, what in ((self._labelled, "labelled"), (self._unlabelled, "unlabelled")):
             taken = sum(quota for _, quota in streams)
-            if streams and taken < max(int(samples[stream._clips].max()) for stream, _ in streams):
+            longest = max((stream.longest for stream, _ in streams), default=1)
+            self._fewest += max(taken // longest - 1, 1) if streams else 0
+            if streams and taken < longest:
                 raise ConfigError(
                     f"The {what} clips have {taken / SAMPLE_RATE_HZ:.1f} s of each part of an update, less than their longest clip. "
                     "Raise data.batch_s, or lower accumulation or data.max_duration_s"
                 )
+        # A class that passes through a bucket twice has copies of a clip beside each other there, since they are of one length.
+        labelled_passes = min(
+            (stream.total // max(quota, 1) for stream, quota in self._labelled), default=config.bucket_batches
+        )
+        self._batches = max(1, min(config.bucket_batches, labelled_passes))
         self._bucket = lru_cache(2)(self._new_bucket)
+
+    def require(self, workers: int) -> None:
+        """Make sure that every batch has a clip for each worker.
+
+        Raises
+        ------
+        ConfigError : a batch of the longest clips has not
+        """
+        if self._fewest < workers:
+            raise ConfigError(
+                f"Of the longest clips a part of an update has {self._fewest}, too few for {workers} workers. Raise data.batch_s, or "
+                "lower accumulation, data.max_duration_s or --workers"
+            )
 
     def passes(self, number: int) -> float:
         """How often the unlabelled clips (without any: the labelled ones) have been gone through before a batch."""
@@ -131,17 +151,8 @@ class Sampler:
         return Batch(clips, begins, seeds)
 
     def shares(self, number: int, workers: int) -> list[Batch]:
-        """The batch of a number as its workers share it, each about as much audio.
-
-        Raises
-        ------
-        ConfigError : there are fewer clips than workers
-        """
+        """The batch of a number as its workers share it, each about as much audio; ``require`` them first."""
         batch = self.batch(number)
-        if len(batch.clips) < workers:
-            raise ConfigError(
-                f"Batch {number} has {len(batch.clips)} clips for {workers} workers. Raise data.batch_s, or lower accumulation"
-            )
         members: list[list[int]] = [[] for _ in range(workers)]
         loads = np.zeros(workers, np.int64)
         for place in np.argsort(-self._samples[batch.clips], kind="stable"):

@@ -61,7 +61,7 @@ class TrainingSet:
                 f"{self.clips[clip].id} has {len(waveform) / SAMPLE_RATE_HZ:.2f} s of audio, and the input says "
                 f"{self.full_samples[clip] / SAMPLE_RATE_HZ:.2f} s. Correct it, or keep the clip out with --exclude"
             )
-        return taken
+        return taken.copy() if len(taken) < len(waveform) else taken  # or the whole recording would stay in memory
 
     def fingerprint(self) -> str:
         """Changes where a clip, its length or its class does, or their order."""

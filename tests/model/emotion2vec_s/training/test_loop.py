@@ -148,11 +148,32 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
         run(chosen, data, tmp_path / "out")
 
 
-@pytest.mark.parametrize("precision", ["bf16"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_lower_precision_trains_alike(tmp_path: Path, precision: str) -> None:
-    full = config(steps=3, network={**NETWORK, **NO_DROPOUT})
+    full = config(steps=12, network={**NETWORK, **NO_DROPOUT})
     data = training_set(tmp_path, full)
     exact = run(full, data, tmp_path / "fp32")
-    rounded = run(config(steps=3, network={**NETWORK, **NO_DROPOUT}, precision=precision), data, tmp_path / precision)
+    rounded = run(config(steps=12, network={**NETWORK, **NO_DROPOUT}, precision=precision), data, tmp_path / precision)
     assert rounded[0].loss_frame == pytest.approx(exact[0].loss_frame, rel=0.02)
     assert rounded[0].loss_frame != exact[0].loss_frame
+    # The scale of fp16 begins too high: the first updates are left out, and the file stays JSON.
+    left_out = [record.gradient_norm is None for record in rounded]
+    assert left_out[0] == (precision == "fp16") and not left_out[-1]
+    assert left_out == sorted(left_out, reverse=True)
+    text = (tmp_path / precision / "metrics.jsonl").read_text()
+    assert "NaN" not in text and text.count('"gradient_norm": null') == sum(left_out)
+
+
+def test_what_fp16_cannot_hold_at_any_scale_ends_the_training(tmp_path: Path) -> None:
+    chosen = config(steps=100, precision="fp16", network={**NETWORK, **NO_DROPOUT})
+    trainer = Trainer(
+        chosen, training_set(tmp_path, chosen), TrainingFolder(str(tmp_path / "out")), CPU, lambda _: None
+    )
+    weight = next(trainer.module.student.parameters())
+    weight.register_hook(lambda gradient: gradient * float("inf"))
+    before = [parameter.clone() for parameter in trainer.module.parameters()]
+    with pytest.raises(Diverged, match="norm of its gradient"):
+        trainer.run()
+    assert 10 < trainer.step < 30
+    for old, new in zip(before, trainer.module.parameters(), strict=True):
+        assert torch.equal(old, new), "an update that was left out moved a weight"

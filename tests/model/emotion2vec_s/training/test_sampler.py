@@ -159,5 +159,24 @@ def test_only_labelled_or_only_unlabelled_clips() -> None:
 def test_a_batch_too_small_for_its_clips_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Raise data\.batch_s"):
         sampler(part_s=10.0)
-    with pytest.raises(ConfigError, match="for 64 workers"):
-        sampler()[0].shares(0, 64)
+    with pytest.raises(ConfigError, match=r"has 4, too few for 5 workers. Raise data\.batch_s"):
+        sampler()[0].require(5)
+
+
+@given(seed=st.integers(0, 1000), part_s=st.floats(40, 300), share=st.floats(0.3, 0.7))
+@settings(max_examples=20)
+def test_as_many_workers_as_are_let_in_find_a_clip_in_every_batch(seed: int, part_s: float, share: float) -> None:
+    made, *_ = sampler(seed, part_s, labelled_share=share)
+    workers = made._fewest
+    made.require(workers)
+    assert min(len(made.batch(number).clips) for number in range(300)) >= workers
+
+
+def test_a_clip_is_hardly_ever_twice_in_a_batch() -> None:
+    """The classes are gone through many times; a contrast between copies of a clip teaches nothing."""
+    made, _, _, labels = sampler(balance=Balance.FULL, bucket_batches=50)
+    rarest = min(np.bincount(labels[labels != UNLABELLED]))
+    assert rarest < 50
+    drawn = [clips[labels[clips] != UNLABELLED] for clips in (made.batch(number).clips for number in range(200))]
+    distinct = np.mean([len(set(clips)) / len(clips) for clips in drawn])
+    assert distinct > 0.95
