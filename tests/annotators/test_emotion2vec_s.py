@@ -135,7 +135,7 @@ def test_a_name_that_moves_gives_the_classes_of_the_network_that_was_loaded(
     first = with_head(tmp_path / "first", plus, PLUS_LABELS, 0)
     moved = with_head(tmp_path / "moved", plus, PLUS_LABELS[::-1], 1)
     looked_up = iter((first, moved))
-    annotator = Emotion2VecPlus({"weights": "org/name", "device": "cpu"})
+    annotator = Emotion2VecPlus({"weights": str(first), "device": "cpu"})
     monkeypatch.setattr(model_folder, "model_folder", lambda name: next(looked_up))
     annotator.load()
     (answer,) = annotations(annotator, CLIPS[:1])
