@@ -24,11 +24,11 @@ _LEGACY_PICKLES = 5  # magic number, protocol, system, the object, the keys of i
 _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _WRAPPED = "model"
 _TENSOR_PARTS = re.compile(
-    r"torch\.(Tensor|Size|device|\w*Storage|(b?float|u?int|complex|bool)\d*)"
-    r"|torch\.storage\.\w*Storage|torch\.nn\.parameter\.Parameter"
-    r"|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
-    r"|collections\.(OrderedDict|Counter)|builtins\.bytearray|_codecs\.encode"
+    r"torch\.(Size|device|(?!Untyped|Typed)\w+Storage|(b?float|u?int|complex|bool)\d*)"
+    r"|torch\.nn\.parameter\.Parameter|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
+    r"|collections\.(OrderedDict|Counter)|_codecs\.encode"
 )
+"""Nothing that takes memory for a number in the file: ``bytearray``, ``torch.Tensor`` and ``torch.UntypedStorage`` would."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,13 @@ def test_what_is_admitted_can_only_be_built(tmp_path: Path, pickled: bytes) -> N
     assert "weights_only" not in str(refused.value)  # torch's own message says how to run the file all the same
 
 
+@pytest.mark.parametrize("kind", [bytearray, torch.Tensor, torch.UntypedStorage])
+def test_no_memory_is_taken_for_a_number_in_the_file(tmp_path: Path, kind: Any) -> None:
+    path = fairseq_file(tmp_path / "c.pt", WEIGHTS, {"x": Payload(kind, 1 << 10)})
+    with pytest.raises(UnsafeCheckpoint, match=f"asks for {kind.__module__}.{kind.__name__}"):
+        read_checkpoint(path)
+
+
 PICKLED = pickle.dumps({"a": 1}, protocol=2)
 
 
