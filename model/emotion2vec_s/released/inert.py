@@ -4,6 +4,7 @@ Such a file names classes of omegaconf, fairseq and argparse. None of them is im
 ``Inert``, which keeps what it was given and does nothing, and ``plain`` turns that into dicts, lists, text and numbers.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ _CONFIGURATION_TYPES = re.compile(
     r"|argparse\.Namespace"
     r"|numpy\.dtype|numpy\.(core|_core)\.multiarray\.scalar"  # single numbers among the metrics of a training run
 )
+_MOST_PARTS = 100_000  # a configuration of fairseq has some hundreds
 
 
 class Inert:
@@ -50,16 +52,35 @@ def plain(value: Any) -> Any:
     """A configuration as dicts with text for keys, lists, text, numbers and None.
 
     Containers and nodes of omegaconf become what they hold, an enumeration its value, an object the dict of its fields.
+
+    Raises
+    ------
+    ValueError : it has too many parts, or a key that is no single value
+    RecursionError : it is nested without end
     """
-    if isinstance(value, Inert):
-        for kept in ("_content", "_val"):
-            if kept in value.state:
-                return plain(value.state[kept])
-        if value.state or not value.arguments:
-            return plain(value.state)
-        return plain(value.arguments[0] if len(value.arguments) == 1 else value.arguments)
-    if isinstance(value, dict):
-        return {str(plain(key)): plain(held) for key, held in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(held) for held in value]
-    return value
+    # A container that stands in several places is written out at each: a small file can hold one of any size.
+    parts = itertools.count(1)
+
+    def written_out(value: Any) -> Any:
+        if next(parts) > _MOST_PARTS:
+            raise ValueError(f"its configuration has more than {_MOST_PARTS} parts")
+        if isinstance(value, Inert):
+            for kept in ("_content", "_val"):
+                if kept in value.state:
+                    return written_out(value.state[kept])
+            if value.state or not value.arguments:
+                return written_out(value.state)
+            return written_out(value.arguments[0] if len(value.arguments) == 1 else value.arguments)
+        if isinstance(value, dict):
+            return {key_of(key): written_out(held) for key, held in value.items()}
+        if isinstance(value, (list, tuple, set)):
+            return [written_out(held) for held in value]
+        return value
+
+    def key_of(key: Any) -> str:
+        key = written_out(key)
+        if isinstance(key, (dict, list)):
+            raise ValueError(f"a key of its configuration is a {type(key).__name__}")
+        return str(key)
+
+    return written_out(value)

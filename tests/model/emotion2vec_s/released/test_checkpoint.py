@@ -212,6 +212,22 @@ def test_a_configuration_without_end_is_damaged(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "c.pt")
 
 
+def test_a_small_file_with_an_enormous_configuration_is_refused(tmp_path: Path) -> None:
+    laughs: Any = ["x"] * 10
+    for _ in range(30):
+        laughs = [laughs] * 10  # ten times the same one
+    torch.save({"model": WEIGHTS, "cfg": {"x": laughs}}, tmp_path / "c.pt")
+    assert (tmp_path / "c.pt").stat().st_size < 5000
+    with pytest.raises(CheckpointError, match=r"c\.pt is damaged.*: its configuration has more than 100000 parts"):
+        read_checkpoint(tmp_path / "c.pt")
+
+
+def test_a_key_of_a_configuration_is_a_single_value(tmp_path: Path) -> None:
+    torch.save({"model": WEIGHTS, "cfg": {("x", "y"): 1}}, tmp_path / "c.pt")
+    with pytest.raises(CheckpointError, match="a key of its configuration is a list"):
+        read_checkpoint(tmp_path / "c.pt")
+
+
 @given(
     legacy=st.booleans(),
     changes=st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 255)), min_size=1, max_size=5),
