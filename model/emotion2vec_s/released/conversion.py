@@ -63,6 +63,10 @@ def convert(
         stored = _read_yaml(beside)
     try:
         weights = rename(read.weights)
+        if weights.stored_bytes > (size := source.stat().st_size):  # a small file can repeat its numbers without end
+            raise WeightsMismatch(
+                f"its tensors take {weights.stored_bytes:,} bytes, though the file has {size:,}: they repeat the same numbers"
+            )
         labels = _labels(source.parent / LABELS_FILE, weights.head_rows)
         found = read_architecture(stored, weights.shapes, labels)
         if normalize is not None:

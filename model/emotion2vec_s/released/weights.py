@@ -36,6 +36,11 @@ class ReleasedWeights:
         return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
     @property
+    def stored_bytes(self) -> int:
+        """What the tensors take in the precision of the file, each number counted."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
+
+    @property
     def head_rows(self) -> int:
         """Classes of the head; 0 where there is none."""
         weight = self.tensors.get(_HEAD["proj.weight"])

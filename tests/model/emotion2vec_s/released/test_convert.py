@@ -1,6 +1,7 @@
 """The command, on files in the form of the released ones."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,37 @@ def test_a_tampered_file_is_refused_by_name_and_leaves_nothing(tmp_path: Path, w
     path = fairseq_file(tmp_path / "c.pt", tampered(what), stored_config(), legacy=legacy)
     assert what in convert(path, tmp_path / "out", code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("strides", [(0, 0), (1, 1)])
+def test_a_small_file_does_not_become_large_weights(tmp_path: Path, strides: tuple[int, int], legacy: bool) -> None:
+    """Numbers that are stored once and repeated by strides are not copied out."""
+    weights = {
+        name: torch.ones(2000).as_strided(tensor.shape, strides) if tensor.ndim == 2 else tensor[:1].clone()
+        for name, tensor in small_weights().items()
+    }
+    path = fairseq_file(tmp_path / "c.pt", weights, stored_config(), legacy=legacy)
+    said = " ".join(convert(path, tmp_path / "out", code=1).split())
+    assert re.search(r"its tensors take [\d,]+ bytes, though the file has [\d,]+: they repeat the same numbers", said)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_weight_that_was_saved_expanded_is_converted(tmp_path: Path) -> None:
+    weights = small_weights()
+    name = "modality_encoders.AUDIO.alibi_scale"
+    path = fairseq_file(
+        tmp_path / "c.pt", {**weights, name: torch.ones(1).expand(weights[name].shape)}, stored_config()
+    )
+    convert(path, tmp_path / "out")
+    assert torch.equal(load_file(tmp_path / "out" / "model.safetensors")[name], torch.ones(weights[name].shape))
+
+
+def test_a_checkpoint_in_half_precision_is_converted(tmp_path: Path) -> None:
+    half = {name: tensor.half() for name, tensor in small_weights().items()}
+    convert(fairseq_file(tmp_path / "c.pt", half, stored_config()), tmp_path / "out")
+    stored = load_file(tmp_path / "out" / "model.safetensors")
+    assert all(torch.equal(stored[name], half[name].float()) for name in half)
 
 
 def test_a_bare_state_dict_says_what_was_assumed_or_takes_a_configuration(tmp_path: Path) -> None:
