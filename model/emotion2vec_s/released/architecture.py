@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.emotion2vec_s.configuration import CONV_LAYERS, Emotion2VecSConfig
+from model.emotion2vec_s.limits import HIGHEST, MOST_LAYERS, impossible
 from model.emotion2vec_s.released.errors import UnsupportedArchitecture
 from model.emotion2vec_s.released.shapes import Shapes, told_by_shapes
 
@@ -57,19 +58,8 @@ _FIXED = {
 }
 """What our network does in one way only."""
 
-_LAYERS = {"depth", "prenet_depth", "conv_pos_depth", "decoder_layers"}
-_DIVIDES = (
-    ("num_heads", "hidden_size"),
-    ("conv_pos_groups", "hidden_size"),
-    ("decoder_groups", "hidden_size"),
-    ("decoder_groups", "decoder_dim"),
-)
-_AT_LEAST_ONE = {"hidden_size", "mlp_ratio", "depth", "conv_pos_depth", "decoder_dim", "decoder_kernel"} | {
-    divisor for divisor, _ in _DIVIDES
-}
 _NOT_SET = "???"  # omegaconf's mark
 _INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
-_HIGHEST, _MOST_LAYERS = 65_536, 256
 _AUDIO_NAMES = ("AUDIO", "audio", "Modality.AUDIO", "1", 1)  # 1 is its value in the enumeration
 
 
@@ -125,10 +115,11 @@ class _Reader:
                 )
         values = {name: self._value(name, path) for name, path in (_SHAPE | _TRAINING).items()}
         values["conv_layers"] = self._conv_layers()
-        values |= self._alibi(values["num_heads"]) | self._decoder()
+        values |= self._alibi() | self._decoder()
         normalize = self._flag("task.normalize")
         values["normalize"] = bool(normalize)
-        self._check(values)
+        if problem := impossible(values):
+            raise UnsupportedArchitecture(problem)
         assumed = [f"as in emotion2vec-base: {', '.join(self.as_in_base)}"] if self.as_in_base else []
         if normalize is None:
             assumed.append("clips are not normalised first, as in the script released with Emotion2Vec-S")
@@ -162,10 +153,10 @@ class _Reader:
             self.as_in_base.append(f"{name} {default}")
             return default
         kinds = (int,) if isinstance(default, int) else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= _HIGHEST:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= HIGHEST:
             kind = "a whole number" if kinds == (int,) else "a number"
             raise UnsupportedArchitecture(
-                f"{path} of the stored configuration is {value!r}, not {kind} from 0 to {_HIGHEST}"
+                f"{path} of the stored configuration is {value!r}, not {kind} from 0 to {HIGHEST}"
             )
         return type(default)(value)
 
@@ -197,42 +188,25 @@ class _Reader:
         self.as_in_base.append(f"strides {' '.join(map(str, strides))} of the convolutions")
         return [(channels, kernel, stride) for (channels, kernel), stride in zip(told, strides, strict=True)]
 
-    def _alibi(self, heads: int) -> dict[str, Any]:
+    def _alibi(self) -> dict[str, Any]:
         used = self._flag(f"{AUDIO}.use_alibi_encoder")
         if not (self.told["use_alibi"] if used is None else used):
             return {"use_alibi": False}
-        made_for = self._get(f"{AUDIO}.num_alibi_heads")
-        if made_for not in (None, heads):
-            raise UnsupportedArchitecture(
-                f"{AUDIO}.num_alibi_heads is {made_for!r}; this network has it equal to num_heads only, which is {heads}"
-            )
+        alibi: dict[str, Any] = {"use_alibi": True}
+        if self._get(path := f"{AUDIO}.num_alibi_heads") is not None:
+            alibi["num_alibi_heads"] = self._value("num_alibi_heads", path)
         if self._flag(f"{AUDIO}.learned_alibi_scale") is False:
             scale = self._value("alibi_scale", f"{AUDIO}.alibi_scale")
-            return {"use_alibi": True, "learned_alibi_scale": "none", "alibi_scale": scale}
+            return {**alibi, "learned_alibi_scale": "none", "alibi_scale": scale}
         per_head = self._flag(f"{AUDIO}.learned_alibi_scale_per_head")
         if per_head is None:
             per_head = self.told.get("alibi_per_head", True)
-        return {"use_alibi": True, "learned_alibi_scale": "per_head" if per_head else "shared"}
+        return {**alibi, "learned_alibi_scale": "per_head" if per_head else "shared"}
 
     def _decoder(self) -> dict[str, Any]:
         if self.told["decoder_layers"] == 0:
             return {"decoder_layers": 0}
         return {name: self._value(name, path) for name, path in _DECODER.items()}
-
-    def _check(self, values: Mapping[str, Any]) -> None:
-        for name in sorted(_AT_LEAST_ONE & values.keys()):
-            if values[name] < 1:
-                raise UnsupportedArchitecture(f"{name} is {values[name]}; a network needs 1 or more")
-        for name in sorted(_LAYERS & values.keys()):
-            if values[name] > _MOST_LAYERS:
-                raise UnsupportedArchitecture(
-                    f"{name} is {values[name]}; more than {_MOST_LAYERS} layers are not believed"
-                )
-        for divisor, divided in _DIVIDES:
-            if divisor in values and values[divided] % values[divisor]:
-                raise UnsupportedArchitecture(
-                    f"{divisor} is {values[divisor]}, which does not divide {divided}, {values[divided]}"
-                )
 
 
 def conv_layers(text: str) -> list[tuple[int, int, int]]:
@@ -249,7 +223,7 @@ def conv_layers(text: str) -> list[tuple[int, int, int]]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             many, times = (node.left, node.right) if isinstance(node.right, ast.Constant) else (node.right, node.left)
             repeated = read(many)
-            if len(repeated) * number(times) > _MOST_LAYERS:
+            if len(repeated) * number(times) > MOST_LAYERS:
                 raise ValueError
             return repeated * number(times)
         if isinstance(node, ast.List):
@@ -258,14 +232,12 @@ def conv_layers(text: str) -> list[tuple[int, int, int]]:
                 if not isinstance(layer, ast.Tuple) or len(layer.elts) != 3:
                     raise ValueError
                 channels, kernel, stride = (number(part) for part in layer.elts)
-                if not channels or not 1 <= stride <= kernel:
-                    raise ValueError
                 found.append((channels, kernel, stride))
             return found
         raise ValueError
 
     def number(node: ast.expr) -> int:
-        if not isinstance(node, ast.Constant) or type(node.value) is not int or not 0 <= node.value <= _HIGHEST:
+        if not isinstance(node, ast.Constant) or type(node.value) is not int or not 0 <= node.value <= HIGHEST:
             raise ValueError
         return node.value
 
@@ -273,7 +245,7 @@ def conv_layers(text: str) -> list[tuple[int, int, int]]:
         layers = read(ast.parse(text[:1000].strip(), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         layers = []
-    if not 0 < len(layers) <= _MOST_LAYERS:
+    if not 0 < len(layers) <= MOST_LAYERS:
         raise UnsupportedArchitecture(
             f"{AUDIO}.feature_encoder_spec is {text[:200]!r}, not a list of (channels, kernel, stride)"
         )

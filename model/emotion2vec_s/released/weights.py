@@ -13,7 +13,6 @@ from model.emotion2vec_s.released.shapes import AUDIO_ENCODER, Shapes, expected_
 
 _FUNASR_PREFIX = "d2v_model."
 _ALIBI_SCALE = f"{AUDIO_ENCODER}.alibi_scale"
-_EXTRA_TOKENS = f"{AUDIO_ENCODER}.extra_tokens"
 _HEAD = {"proj.weight": "head.0.weight", "proj.bias": "head.0.bias"}
 _LEFT_OUT = {
     "_ema": "the EMA teacher of pre-training",
@@ -87,8 +86,6 @@ def fit(weights: ReleasedWeights, config: Emotion2VecSConfig) -> dict[str, Tenso
     WeightsMismatch : with every key that is missing, unexpected or misshapen, and the shapes
     """
     found, expected = dict(weights.tensors), expected_shapes(config)
-    if config.num_extra_tokens == 0:  # the released code has no such parameter then, ours an empty one
-        found.setdefault(_EXTRA_TOKENS, torch.zeros(expected[_EXTRA_TOKENS]))
     scale = found.get(_ALIBI_SCALE)
     if config.use_alibi and config.learned_alibi_scale == "none" and scale is not None:
         if not bool((scale == config.alibi_scale).all()):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from manifests.errors import ConfigError
 from manifests.settings import explain, merge, parse_setting, read_settings
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
+from model.emotion2vec_s.limits import impossible
 from model.emotion2vec_s.pretraining.configuration import PreTrainingConfig
 
 
@@ -89,9 +90,8 @@ class TrainingConfig(_Section):
             raise ValueError(
                 f"network: the weights of init decide the shape; beside it only {', '.join(sorted(RATES))} may be given"
             )
-        width, heads = (getattr(shape, name) for name in ("hidden_size", "num_heads"))
-        if width % heads or width % shape.conv_pos_groups:  # type: ignore[attr-defined]
-            raise ValueError("network.hidden_size must be a multiple of num_heads and of conv_pos_groups")
+        if problem := impossible(shape.model_dump()):
+            raise ValueError(f"network.{problem}")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -109,7 +109,13 @@ _FIELDS: dict[str, Any] = {
     for name, parameter in inspect.signature(Emotion2VecSConfig).parameters.items()
     if name not in ("kwargs", "labels", "head_hidden_size")  # pre-training has no head
 }
-_Network = create_model("_Network", __base__=_Section, **_FIELDS)
+
+
+class _Strict(_Section):
+    model_config = ConfigDict(strict=True)  # the values go to the network as they were given: "96" stays a text
+
+
+_Network = create_model("_Network", __base__=_Strict, **_FIELDS)
 """The types of the network's own configuration class, which checks none of them."""
 
 

@@ -88,12 +88,6 @@ def test_half_precision_becomes_single() -> None:
     assert all(found[name].dtype == torch.float32 and torch.equal(found[name], weights[name].float()) for name in found)
 
 
-def test_a_network_without_utterance_tokens_has_no_key_for_them() -> None:
-    weights: dict[str, object] = dict(small_weights())
-    del weights["modality_encoders.AUDIO.extra_tokens"]
-    assert fitted(weights, num_extra_tokens=0)["modality_encoders.AUDIO.extra_tokens"].shape == (1, 0, 96)
-
-
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
