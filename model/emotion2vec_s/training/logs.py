@@ -4,6 +4,7 @@ They are written by the process of the command, whose environment holds MLflow's
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -17,6 +18,10 @@ from model.emotion2vec_s.training.loop import OnRecord, StepRecord
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 RUN_ID = "mlflow_run.txt"
+
+
+class FiguresLost(UserWarning):
+    """A log does not answer, and goes without the figures that are to come."""
 
 
 def check_logs(config: TrainingConfig) -> None:
@@ -44,6 +49,10 @@ def logging(config: TrainingConfig, folder: TrainingFolder, done: int) -> Iterat
     Parameters
     ----------
     done : steps that an earlier command has done; what was logged of later ones is done again
+
+    Raises
+    ------
+    ConfigError : MLflow does not answer at the start; later that is a ``FiguresLost`` warning, once
     """
     makers = {"tensorboard": _tensorboard, "mlflow": _mlflow}
     with ExitStack() as open_logs:
@@ -75,21 +84,55 @@ def _tensorboard(_: TrainingConfig, folder: TrainingFolder, done: int) -> Iterat
 
 @contextmanager
 def _mlflow(config: TrainingConfig, folder: TrainingFolder, _: int) -> Iterator[_Log]:
+    """MLflow must answer at the start. Later its outage costs the figures it would have shown, and not the training."""
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     known = folder.store.read_text(RUN_ID).strip() if folder.store.exists(RUN_ID) else None
-    mlflow.set_tracking_uri(os.environ[TRACKING_URI])
-    if known is None:
-        mlflow.set_experiment("emotion2vec-s")
-    with mlflow.start_run(run_id=known, run_name=folder.path().name) as run:
+    try:
+        mlflow.set_tracking_uri(os.environ[TRACKING_URI])
         if known is None:
-            folder.store.write_text(RUN_ID, run.info.run_id)
-            mlflow.log_params(dict(_flat(config.model_dump(mode="json"))))
+            mlflow.set_experiment("emotion2vec-s")
+        run_id = mlflow.start_run(run_id=known, run_name=folder.path().name).info.run_id
+    except (MlflowException, OSError) as error:
+        raise ConfigError(
+            f"MLflow cannot be logged to: {_said(error)}. Look at {TRACKING_URI}, or leave mlflow out of log.to"
+        ) from error
+    lost = False
 
-        def log(figures: dict[str, float], step: int) -> None:
-            mlflow.log_metrics(figures, step=step)
+    def tried(call: Callable[[], object]) -> None:
+        nonlocal lost
+        try:
+            call()
+        except (MlflowException, OSError) as error:
+            if not lost:
+                warnings.warn(
+                    f"MLflow gets no more figures of this command: {_said(error)}. The training goes on, and metrics.jsonl has "
+                    "them all",
+                    FiguresLost,
+                    stacklevel=2,
+                )
+            lost = True
 
+    def log(figures: dict[str, float], step: int) -> None:
+        if not lost:  # MLflow tries for minutes before it gives up; a training cannot wait as long at every step
+            # Named, because the figures of several workers come in a thread, and MLflow's current run is one of a thread.
+            tried(lambda: mlflow.log_metrics(figures, step=step, run_id=run_id))
+
+    status = "FAILED"
+    try:
+        if known is None:
+            folder.store.write_text(RUN_ID, run_id)
+            tried(lambda: mlflow.log_params(dict(_flat(config.model_dump(mode="json")))))
         yield log
+        status = "FINISHED"
+    finally:
+        tried(lambda: mlflow.end_run(status))
+
+
+def _said(error: Exception) -> str:
+    """One line, without the address: there may be a password in it."""
+    return " ".join(str(error).replace(os.environ[TRACKING_URI].rstrip("/"), f"${TRACKING_URI}").split())
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
