@@ -8,7 +8,8 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -22,6 +23,7 @@ from manifests.storage import Store, filesystem
 _IDENTITY = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")  # the first that a store knows
 _LATEST, _ASIDE = "latest", ".tmp-"
 _ABANDONED_S = 24 * 3600
+_READ_S = 3600  # nobody takes as long to fetch a model and load it
 
 
 class StoreUnreachable(UserWarning):
@@ -37,7 +39,8 @@ def cached_folder(url: str, names: Sequence[str]) -> Path:
     """A local folder with these files of a folder in an object store, fetched where they are new.
 
     Each state of the files has a folder of its own, which appears whole, so processes do not disturb each other. Where the store
-    cannot be reached, what was used last is used, with a ``StoreUnreachable`` warning.
+    cannot be reached, what was used last is used, with a ``StoreUnreachable`` warning. A fetched state replaces all but the one
+    that was used before it.
 
     Raises
     ------
@@ -61,10 +64,13 @@ def cached_folder(url: str, names: Sequence[str]) -> Path:
         return kept
     folder = place / hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
     try:
-        if not folder.is_dir():
+        before, fetched = _latest(place), not folder.is_dir()
+        if fetched:
             _fetch(url, fs, paths, found, folder)
-        if _latest(place) != folder.name:
+        if before != folder.name:
             Store(str(place)).write_text(_LATEST, folder.name)
+        if fetched:
+            _clear_replaced(place, {folder.name, before})
     except OSError as error:
         raise StorageError(
             f"{url} could not be kept in {place}: {error.strerror or error}. EMOTROVE_CACHE names another folder for it."
@@ -127,6 +133,18 @@ def _clear_abandoned(place: Path) -> None:
     for folder in place.glob(f"{_ASIDE}*"):
         if folder.is_dir() and time.time() - folder.stat().st_mtime > _ABANDONED_S:
             rmtree(folder, ignore_errors=True)
+
+
+def _clear_replaced(place: Path, kept: Collection[str | None]) -> None:
+    """Remove the other states of a model, except for those that another process may just have fetched."""
+    for folder in place.iterdir():
+        if folder.name in kept or folder.name.startswith(".") or not folder.is_dir():
+            continue
+        with suppress(FileNotFoundError):  # another process was faster
+            if time.time() - folder.stat().st_mtime > _READ_S:
+                # Out of sight at once: who comes while it is being removed must not take half of it.
+                aside = folder.rename(place / f"{_ASIDE}{uuid.uuid4().hex}")
+                rmtree(aside, ignore_errors=True)
 
 
 def _latest(place: Path) -> str | None:

@@ -118,6 +118,37 @@ def test_a_model_that_changes_meanwhile_is_not_kept(
     assert not list(cache.glob("*/*"))
 
 
+def fetched_hours_ago(folder: Path, hours: float) -> None:
+    os.utime(folder, (time.time() - hours * 3600,) * 2)
+
+
+def test_a_new_state_replaces_all_but_the_one_before_it(model: str, cache: Path, s3: str) -> None:
+    states = [cached_folder(model, NAMES)]
+    for weights in (b"second", b"third", b"the fourth"):
+        fetched_hours_ago(states[-1], 2)
+        put(s3, weights=weights)
+        states.append(cached_folder(model, NAMES))
+        assert [state for state in states if state.is_dir()] == states[-2:]
+    assert [read(state) for state in states[-2:]] == [b"third", b"the fourth"]
+    assert sorted(path.name for path in states[-1].parent.iterdir()) == sorted(
+        ["latest", *(state.name for state in states[-2:])]
+    )
+
+
+def test_a_state_that_another_process_may_be_about_to_read_stays(model: str, cache: Path, s3: str) -> None:
+    first = cached_folder(model, NAMES)
+    old, new = first.parent / ("a" * 16), first.parent / ("b" * 16)
+    for folder, hours in ((old, 2), (new, 0.5)):  # of processes that have not yet said which is the latest
+        folder.mkdir()
+        fetched_hours_ago(folder, hours)
+    fetched_hours_ago(first, 2)
+    cached_folder(model, NAMES)
+    assert old.is_dir(), "nothing was fetched"
+    put(s3, weights=b"second")
+    cached_folder(model, NAMES)
+    assert (first.is_dir(), old.is_dir(), new.is_dir()) == (True, False, True)
+
+
 def test_what_a_killed_process_left_is_removed_after_a_day(model: str, cache: Path) -> None:
     place = cached_folder(model, NAMES).parent
     for name, age_s in ((".tmp-old", 25 * 3600), (".tmp-new", 60)):
