@@ -54,13 +54,18 @@ def read_truth(path: Path) -> Truth:
 
 
 def _read_line(line: bytes, where: str, truth: Truth) -> None:
+    needs = "each line needs id (or index) and emotion, as JSON"
     try:
         row = json.loads(line)
         key, name = str(row["id"] if "id" in row else row["index"]), str(row["emotion"])
         emotion = parse_emotion(name)
         known = Known(emotion, stated_fold(row), stated_speaker(row))
-    except (ValueError, KeyError, TypeError, UnknownEmotion) as error:
-        raise InputError(f"{where}: {error}; each line needs id (or index) and emotion") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: this is not JSON ({error.msg}); {needs}") from None
+    except KeyError as error:
+        raise InputError(f"{where}: no {error}; {needs}") from None
+    except (ValueError, TypeError, UnknownEmotion) as error:
+        raise InputError(f"{where}: {error}; {needs}") from None
     if emotion not in CLASSES:
         truth.others[key] = name
         return

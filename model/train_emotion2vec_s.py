@@ -71,12 +71,13 @@ def emotion2vec_s(
         if print_config:
             import yaml
 
-            typer.echo(
-                yaml.safe_dump(
-                    chosen.model_dump(mode="json"), sort_keys=False, default_flow_style=None, allow_unicode=True
-                ),
-                nl=False,
-            )
+            values = chosen.all_values()
+            if json:
+                print_json(values)
+            else:
+                typer.echo(
+                    yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True), nl=False
+                )
             return
 
         from model.emotion2vec_s.training.folder import TrainingFolder

@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from shutil import rmtree
+from shutil import copymode, rmtree
 from typing import Any
 
 import yaml
@@ -152,6 +152,7 @@ def _write(out: Path, conversion: Conversion, tensors: Mapping[str, Any]) -> Non
         try:
             save_file(dict(tensors), aside / "model.safetensors", metadata={"format": "pt"})
             (aside / "config.json").write_text(conversion.config.to_json_string(), "utf-8")
+            copymode(aside / "config.json", aside / "model.safetensors")  # which only its maker could read
             (aside / "README.md").write_text(model_card(conversion), "utf-8")
             for path in (*aside.iterdir(), aside):
                 descriptor = os.open(path, os.O_RDONLY)

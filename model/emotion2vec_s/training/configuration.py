@@ -96,7 +96,14 @@ class TrainingConfig(_Section):
 
     def identity(self) -> dict[str, Any]:
         """The part that decides the weights; it must stay the same in one folder."""
-        return self.model_dump(mode="json", exclude={"checkpoints", "log"})
+        return {name: value for name, value in self.all_values().items() if name not in ("checkpoints", "log")}
+
+    def all_values(self) -> dict[str, Any]:
+        """All keys with their values, those of the network too where no weights decide them."""
+        values = self.model_dump(mode="json")
+        if self.init is None:
+            values["network"] = _Network.model_validate(self.network).model_dump(mode="json")
+        return values
 
 
 RATES = frozenset(
@@ -140,5 +147,5 @@ def load_config(path: str | None, settings: list[str], init: str | None = None) 
     try:
         return TrainingConfig.model_validate(given)
     except ValidationError as error:
-        where = path or "the configuration"
+        where = " with ".join([*([path] if path else []), *(["--set"] if settings else [])]) or "the configuration"
         raise ConfigError(f"{where}: {explain(error)}. See all keys with --print-config") from None

@@ -1,5 +1,6 @@
 """The trained network as others use it: OUT/model, with its weights and a card."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def export_model(
         disable_progress_bar()  # of one file that takes a second
         student.save_pretrained(Path(made, MODEL))
         enable_progress_bar()
+        shutil.copymode(
+            Path(made, MODEL, "config.json"), Path(made, MODEL, "model.safetensors")
+        )  # which only its maker could read
         Path(made, MODEL, "README.md").write_text(_card(student, config, data, folder), "utf-8")
         if place.exists():
             place.rename(Path(made, "replaced"))

@@ -1,6 +1,7 @@
 """A training from its command to its last file: the folder's description, the log, and where the loop runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +21,7 @@ from model.emotion2vec_s.training.placement import Where
 from model.emotion2vec_s.training.training_set import TrainingSet
 from model.emotion2vec_s.training.work import work
 
+WEIGHTS = "model.safetensors"
 VERSIONS = ("emotrove", "torch", "transformers", "ray", "soundfile", "soxr")
 
 
@@ -57,14 +59,20 @@ def train(
     ConfigError, MissingPackage, InputError, JobStopped, StorageError : with the remedy
     """
     check_logs(config)
+    if folder.store.exists(WEIGHTS):
+        raise RunFolderError(
+            f"{folder.path()} holds a network. Train into another folder, and start from this one with --init"
+        )
     if where.gpus and where.workers == 1 and not where.address and not torch.cuda.is_available():
         raise ConfigError("--gpus asks for a GPU, and PyTorch sees none here. Leave it out to train on the processor")
     data.sampler(config).require(where.workers)  # says at once what does not fit
     folder.store.ensure()
-    with Lease(folder.store):
-        _describe(config, data, folder)
+    with Lease(folder.store), _told_when_stopped(folder, on_note):
         done = (folder.steps() or [0])[-1]
-        if done:
+        _describe(config, data, folder, begun=bool(done))
+        if done == config.steps:
+            on_note(f"{folder.path()} has all {done:,} steps already")
+        elif done:
             on_note(f"{folder.path()} has a checkpoint of step {done:,}; going on from there")
         folder.forget_after(done)
         with logging(config, folder, done) as log:
@@ -83,8 +91,18 @@ def train(
     return Finished(str(folder.path(MODEL)), str(folder.path(METRICS)), last.step, done, last)
 
 
-def _describe(config: TrainingConfig, data: TrainingSet, folder: TrainingFolder) -> None:
-    """Write what is trained into the folder, or compare it with what is there."""
+@contextmanager
+def _told_when_stopped(folder: TrainingFolder, on_note: Callable[[str], None]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        steps = folder.steps()
+        on_note(f"the last checkpoint is of step {steps[-1]:,}" if steps else "there is no checkpoint yet")
+        raise
+
+
+def _describe(config: TrainingConfig, data: TrainingSet, folder: TrainingFolder, *, begun: bool) -> None:
+    """Write what is trained into the folder; where a training has begun, compare it with what is there."""
     labelled = {emotion: count for emotion, count in data.classes.items() if count}
     clips = {
         "inputs": list(data.inputs),
@@ -99,7 +117,7 @@ def _describe(config: TrainingConfig, data: TrainingSet, folder: TrainingFolder)
         "data": clips,
         "versions": {name: version(name) for name in VERSIONS},
     }
-    if folder.store.exists(DESCRIPTION):
+    if begun and folder.store.exists(DESCRIPTION):
         earlier = yaml.safe_load(folder.store.read_text(DESCRIPTION))
         try:
             before = {

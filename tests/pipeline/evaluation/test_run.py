@@ -122,9 +122,9 @@ def test_calm_is_left_out_and_said_to_be(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ('{"id": "a2", "emotion": "blissful"}', "'blissful' is not a known emotion"),
-        ('{"id": "a2"}', "'emotion'; each line needs id"),
-        ('{"emotion": "sad"}', "'index'; each line needs id"),
-        ("a2 sad", "Expecting value"),
+        ('{"id": "a2"}', "no 'emotion'; each line needs id"),
+        ('{"emotion": "sad"}', "no 'index'; each line needs id"),
+        ("a2 sad", "this is not JSON (Expecting value)"),
         ("[1, 2]", "each line needs id"),
     ],
 )

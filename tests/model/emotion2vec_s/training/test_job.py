@@ -61,6 +61,10 @@ def test_the_command_leaves_a_network_that_loads(tmp_path: Path) -> None:
     assert described["data"]["labelled"] == {"angry": 4, "disgusted": 4, "fearful": 4}
     assert described["versions"]["torch"]
     assert not (out / "lease.json").exists()
+    modes = {path.name: path.stat().st_mode for path in (out / "model").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"], "others cannot read the weights"
+    again = command(*arguments(tmp_path, "out", steps=4))
+    assert again.exit_code == 0 and f"{out} has all 4 steps already" in again.stderr
 
 
 def test_a_trained_network_can_be_started_from(tmp_path: Path) -> None:
@@ -87,6 +91,15 @@ def test_another_configuration_or_other_clips_are_refused(tmp_path: Path) -> Non
     fewer = command(*arguments(tmp_path, "out", steps=2))
     assert fewer.exit_code == 1
     assert "other clips" in fewer.stderr
+    into_model = command(*arguments(tmp_path, "out/model", steps=2))
+    assert into_model.exit_code == 1 and "holds a network" in into_model.stderr
+
+
+def test_a_training_that_never_began_is_no_other_training(tmp_path: Path) -> None:
+    refused = command(*arguments(tmp_path, "out", "--set", "pretraining.average_top_k_layers=5", steps=2))
+    assert refused.exit_code == 1 and "the network has 2 blocks" in refused.stderr
+    mended = command(*arguments(tmp_path, "out", "--set", "pretraining.average_top_k_layers=1", steps=2))
+    assert mended.exit_code == 0, mended.stderr
 
 
 @pytest.mark.parametrize(
@@ -108,7 +121,10 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, more: list[str], said: st
 
 def test_print_config_trains_nothing(tmp_path: Path) -> None:
     done = command(*arguments(tmp_path, "out", "--print-config"))
-    assert yaml.safe_load(done.stdout)["data"]["batch_s"] == 12.0
+    values = yaml.safe_load(done.stdout)
+    assert values["data"]["batch_s"] == 12.0
+    assert values["network"]["depth"] == 2 and values["network"]["decoder_kernel"] == 7
+    assert json.loads(command(*arguments(tmp_path, "out", "--print-config", "--json")).stdout) == values
     assert not (tmp_path / "out").exists()
 
 
