@@ -147,7 +147,9 @@ def probe(
         str | None,
         typer.Option(metavar="ANNOTATOR", help="Instead: the features that this annotator wrote into the run INPUT."),
     ] = None,
-    features: Annotated[Features, typer.Option(help="What of the network is probed.")] = Features.mean,
+    features: Annotated[
+        Features | None, typer.Option(help="What of the network is probed.", show_default="mean")
+    ] = None,
     head: Annotated[Head, typer.Option(help="A logistic regression, or one hidden layer.")] = Head.linear,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds, where none are given, and of the head.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
@@ -170,7 +172,7 @@ def probe(
             truth,
             model=model,
             table=table,
-            mode=features.value,
+            mode=features.value if features else None,
             head=head.value,
             seed=seed,
             device=device,

@@ -89,14 +89,14 @@ def _read_ahead(
             yield batch, [waveform.result() for waveform in begun.popleft()]
 
 
-def table_features(run: RunFolder, annotator: str, clips: Sequence[SpeechClip]) -> np.ndarray:
+def table_features(run: RunFolder, annotator: str, clips: Sequence[SpeechClip]) -> tuple[np.ndarray, list[str]]:
     """Features that an annotator wrote into the run, several vectors of a clip averaged.
 
     Of an id that is used twice in the run, the row counts whose clip ``read_run`` keeps: the first in the order of the input.
 
     Returns
     -------
-    (n, D) float32, in the order of ``clips``
+    (n, D) float32, in the order of ``clips``, and what they are: each mode with the version of what gave it
 
     Raises
     ------
@@ -107,7 +107,8 @@ def table_features(run: RunFolder, annotator: str, clips: Sequence[SpeechClip]) 
     found: np.ndarray | None = None
     missing = set(place)
     wanted = pc.field("utterance_id").isin(list(place))
-    columns = ["utterance_id", "shard", "position", "shape", "values"]
+    columns = ["utterance_id", "shard", "position", "mode", "version", "shape", "values"]
+    kinds = set()
     duplicates = {(row["shard"], row["position"]) for row in present_duplicates(run).to_pylist()}
     for batch in run.features([annotator]).to_batches(columns=columns, filter=wanted):
         for row in batch.to_pylist():
@@ -119,6 +120,7 @@ def table_features(run: RunFolder, annotator: str, clips: Sequence[SpeechClip]) 
                 found = np.zeros((len(clips), len(vector)), np.float32)
             found[place[row["utterance_id"]]] = vector
             missing.discard(row["utterance_id"])
+            kinds.add(f"{row['mode']} (version {row['version']})")
     if found is None or missing:
         raise InputError(f"{run} has no features of '{annotator}' for {len(missing):,} clips, such as {min(missing)}")
-    return found
+    return found, sorted(kinds)

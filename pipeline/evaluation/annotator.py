@@ -62,8 +62,10 @@ def evaluate_annotator(
     answers: list[Answer] = []
     why: Counter[str] = Counter()
     notes: list[str] = []
+    versions: set[str] = set()
     for clip, row in _annotated(clips, chain):
         predicted = _vote(row, name)
+        versions |= {vote["version"] for vote in row.get("votes") or () if vote["voter"] == name}
         if predicted is None:
             why[row.get("reason") or "no vote"] += 1
             if len(notes) < 3 and row.get("detail"):
@@ -75,7 +77,7 @@ def evaluate_annotator(
 
         notes.append(TRAINED_ON)
     return evaluation(
-        f"{name} {annotator.version}",
+        f"{name} {', '.join(sorted(versions)) or annotator.version}",
         answers,
         other_classes=speech.other_classes,
         not_scored=not_scored(speech),

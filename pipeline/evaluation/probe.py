@@ -11,7 +11,8 @@ from manifests.errors import ConfigError, InputError
 from manifests.run_folder import RunFolder
 from manifests.scoring import Answer
 from model.emotion2vec_s import Emotion2VecS, UtteranceMode
-from model.emotion2vec_s.loading import load_emotion2vec_s
+from model.emotion2vec_s.loading import load_emotion2vec_s, network_version
+from model.model_folder import model_folder
 from model.probe import extract, probe, table_features
 from model.probe.heads import Head
 from model.speech import SpeechClip, read_speech
@@ -28,7 +29,7 @@ def evaluate_probe(
     *,
     model: str | None,
     table: str | None,
-    mode: UtteranceMode,
+    mode: UtteranceMode | None,
     head: Head,
     seed: int,
     device: str,
@@ -41,17 +42,21 @@ def evaluate_probe(
     inputs, truth : as for ``model.speech.read_speech``
     model : folder, hub name or URL of a converted network; or else
     table : name of an annotator that wrote features into the run that ``inputs`` names
-    mode : of the network's features
+    mode : of the network's features; None for ``mean``
     seed : of folds where none are given, and of the head
 
     Raises
     ------
-    ConfigError : neither or both of ``model`` and ``table``
+    ConfigError : neither or both of ``model`` and ``table``, or a mode of a table
     InputError : the input cannot be read, no emotion is known, some clips have a fold and others none
     """
     if (model is None) == (table is None):
         raise ConfigError(
             "Give either --model, a converted network, or --table, an annotator whose features a run holds"
+        )
+    if table is not None and mode is not None:
+        raise ConfigError(
+            "--features says what a network is asked for; a table holds what was asked for when the run was labelled"
         )
     if table is not None and (len(inputs) != 1 or not RunFolder(inputs[0]).exists()):
         raise ConfigError("--table reads the features of one run: give its folder as the only input")
@@ -59,7 +64,7 @@ def evaluate_probe(
         speech = read_speech(inputs, truth, progress=progress)
     clips = labelled(speech, inputs)
     folds = _folds(clips)
-    features = _features(clips, inputs[0], model, table, mode, device, bar)
+    features, what = _features(clips, inputs[0], model, table, mode or "mean", device, bar)
     speakers = [_speaker(clip) for clip in clips]
     with bar("training the heads") as progress:
         found = probe(features, [str(clip.emotion) for clip in clips], speakers, folds, head, seed, progress)
@@ -68,7 +73,7 @@ def evaluate_probe(
         for clip, predicted in zip(clips, found.predicted, strict=True)
     ]
     return evaluation(
-        f"probe: {head} on {f'{mode} of {model}' if model else f'the features of {table}'}",
+        f"probe: {head} on {what}",
         answers,
         other_classes=speech.other_classes,
         not_scored=not_scored(speech),
@@ -85,12 +90,15 @@ def _features(
     mode: UtteranceMode,
     device: str,
     bar: Bar,
-) -> np.ndarray:
+) -> tuple[np.ndarray, str]:
+    """Of all clips, and in words what they are."""
     if table is not None:
-        return table_features(RunFolder(run), table, clips)
-    network: Emotion2VecS = load_emotion2vec_s(str(model), device=chosen_device("--device", device))
+        features, kinds = table_features(RunFolder(run), table, clips)
+        return features, f"{', '.join(kinds)} of {table} in {run}"
+    folder = model_folder(str(model))
+    network: Emotion2VecS = load_emotion2vec_s(str(folder), device=chosen_device("--device", device))
     with bar("extracting features") as progress:
-        return extract(network, clips, mode, progress=progress)
+        return extract(network, clips, mode, progress=progress), f"{mode} of {model} ({network_version(folder)})"
 
 
 def _folds(clips: list[SpeechClip]) -> list[int] | None:

@@ -1,5 +1,6 @@
 """The labels of a run against known emotions."""
 
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -35,7 +36,7 @@ def evaluate_run(run: RunFolder, truth: Path, voter: str | None = None) -> Evalu
     return evaluation(
         voter or "consensus",
         answers,
-        other_classes=known.other_classes,
+        other_classes=Counter(emotion for name, emotion in known.others.items() if name in rows),
         not_scored={"in the truth, not labelled by the run": not_labelled} if not_labelled else {},
         unanswered={"no vote" if voter else "no consensus": unanswered} if unanswered else {},
         notes=_trained_on(run),

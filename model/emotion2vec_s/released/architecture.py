@@ -117,12 +117,16 @@ class _Reader:
         values["conv_layers"] = self._conv_layers()
         values |= self._alibi() | self._decoder()
         normalize = self._flag("task.normalize")
-        values["normalize"] = bool(normalize)
+        values["normalize"] = bool(labels) if normalize is None else normalize
         if problem := impossible(values):
             raise UnsupportedArchitecture(problem)
         assumed = [f"as in emotion2vec-base: {', '.join(self.as_in_base)}"] if self.as_in_base else []
         if normalize is None:
-            assumed.append("clips are not normalised first, as in the script released with Emotion2Vec-S")
+            assumed.append(
+                "clips are normalised first, as in emotion2vec+, which has a head"
+                if labels
+                else "clips are not normalised first, as in the script released with Emotion2Vec-S"
+            )
         return Architecture(Emotion2VecSConfig(**values, labels=labels), assumed)
 
     def _get(self, path: str, depth: int = 0) -> Any:

@@ -104,7 +104,8 @@ def test_features_of_a_table(tmp_path: Path) -> None:
     values = {name: np.random.default_rng(i).standard_normal((10, 4)) for i, name in enumerate("ab")}
     run = run_with_features(tmp_path / "run", {"S": values})
     clips = [SpeechClip("b", "x#0+1"), SpeechClip("a", "x#0+1")]
-    found = table_features(run, "net", clips)
+    found, kinds = table_features(run, "net", clips)
+    assert kinds == ["tokens (version 1)"]
     np.testing.assert_allclose(found, [values["b"].mean(0), values["a"].mean(0)], atol=1e-3)
     with pytest.raises(InputError, match="no features of 'net' for 1 clips, such as c"):
         table_features(run, "net", [*clips, SpeechClip("c", "x#0+1")])
@@ -117,5 +118,5 @@ def test_of_an_id_used_twice_the_features_are_those_of_the_clip_that_counts(tmp_
     heard = {"zh": {"a": np.full((1, 4), 1.0)}, "en": {"b": np.full((1, 4), 2.0), "a": np.full((1, 4), 3.0)}}
     run = run_with_features(tmp_path / "run", heard)
     assert [shard.name for shard in run.shards()] == ["zh", "en"]
-    found = table_features(run, "net", [SpeechClip("a", "x#0+1"), SpeechClip("b", "x#0+1")])
+    found, _ = table_features(run, "net", [SpeechClip("a", "x#0+1"), SpeechClip("b", "x#0+1")])
     assert found.tolist() == [[1.0] * 4, [2.0] * 4]

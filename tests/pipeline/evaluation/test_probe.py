@@ -16,6 +16,7 @@ from manifests.features import FEATURES, encode_features, feature
 from manifests.run_folder import features_file
 from manifests.scoring import Answer, score
 from model.emotion2vec_s import Emotion2VecS
+from model.emotion2vec_s.loading import network_version
 from model.probe import extract, probe
 from model.speech import read_speech
 from model.speech.clip import Progress
@@ -38,7 +39,7 @@ def probed(inputs: list[str], truth: Path | None = None, **given: Any) -> Evalua
     def silent(title: str) -> Iterator[Progress]:
         yield lambda done, total: None
 
-    chosen = {"model": None, "table": None, "mode": "mean", "head": "linear", "seed": 0, "device": "cpu", **given}
+    chosen = {"model": None, "table": None, "mode": None, "head": "linear", "seed": 0, "device": "cpu", **given}
     return evaluate_probe(inputs, truth, bar=silent, **chosen)
 
 
@@ -54,7 +55,9 @@ def test_the_command_is_extract_and_probe(tmp_path: Path, network: Path) -> None
     assert (found.folds.ua_mean, found.folds.ua) == (expected.uar, expected.uar_by_fold)
     answers = [Answer(c.id, str(c.emotion), p, c.speaker) for c, p in zip(clips, expected.predicted, strict=True)]
     assert found.scores.ua == score(answers).ua and found.scores.drawn == {"speakers": 4}
-    assert found.subject == f"probe: linear on tokens of {network}" and found.notes == ("2 folds as given",)
+    assert found.subject == f"probe: linear on tokens of {network} ({network_version(network)})" and found.notes == (
+        "2 folds as given",
+    )
     assert list(found.languages) == ["en", "zh"] and found.languages["zh"].clips == 9
 
 
@@ -109,5 +112,8 @@ def test_features_that_a_run_holds(tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
     truth.write_text("".join(json.dumps({"id": clip.id, "emotion": clip.emotion}) + "\n" for clip in speech))
     found = probed([str(run)], truth, table="net")
-    assert found.scores.ua.value == 1.0 and found.subject == "probe: linear on the features of net"
+    assert found.scores.ua.value == 1.0
+    assert found.subject == f"probe: linear on tokens (version 1) of net in {run}"
+    with pytest.raises(ConfigError, match="a table holds what was asked for"):
+        probed([str(run)], truth, table="net", mode="tokens")
     assert found.notes == ("4 folds that share no speaker, drawn with seed 0",)

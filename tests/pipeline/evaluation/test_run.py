@@ -112,6 +112,7 @@ def test_calm_is_left_out_and_said_to_be(tmp_path: Path) -> None:
         {"id": "a2", "emotion": "calm"},
         {"id": "a3", "emotion": "calm"},
         {"id": "b1", "emotion": "unknown"},
+        {"id": "in another run", "emotion": "calm"},
     ]
     found = evaluate_run(a_run(tmp_path), a_truth(tmp_path, rows))
     assert (found.scores.clips, found.scores.ua.value, found.not_scored) == (1, 1.0, {})

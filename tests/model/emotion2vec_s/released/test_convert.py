@@ -258,6 +258,11 @@ def test_emotion2vec_plus_gives_what_funasr_gives(golden: Golden, tmp_path: Path
     convert(tmp_path / "plus" / "model.pt", tmp_path / "again")
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
 
+    (tmp_path / "plus" / "config.yaml").unlink()
+    said = " ".join(convert(tmp_path / "plus", tmp_path / "bare").split())
+    assert "Assumed: clips are normalised first, as in emotion2vec+" in said
+    assert load_emotion2vec_s(str(tmp_path / "bare")).config.normalize
+
 
 def test_a_head_needs_the_names_of_its_classes(tmp_path: Path) -> None:
     funasr_folder(tmp_path / "plus")
