@@ -107,21 +107,23 @@ class Sampler:
         if len(unlabelled):
             stream = Stream(unlabelled, samples[unlabelled], (seed, _STREAMS, 0))
             self._unlabelled.append((stream, int(room * (1 - share))))
-        self._fewest = 0  # clips of a batch
-        for streams, what in ((self._labelled, "labelled"), (self._unlabelled, "unlabelled")):
-            taken = sum(quota for _, quota in streams)
-            longest = max((stream.longest for stream, _ in streams), default=1)
-            self._fewest += max(taken // longest - 1, 1) if streams else 0
-            if streams and taken < longest:
-                raise ConfigError(
-                    f"The {what} clips have {taken / SAMPLE_RATE_HZ:.1f} s of each part of an update, less than their longest clip. "
-                    "Raise data.batch_s, or lower accumulation or data.max_duration_s"
-                )
         # A class that passes through a bucket twice has copies of a clip beside each other there, since they are of one length.
         labelled_passes = min(
             (stream.total // max(quota, 1) for stream, quota in self._labelled), default=config.bucket_batches
         )
         self._batches = max(1, min(config.bucket_batches, labelled_passes))
+        self._fewest = 0  # clips of a batch
+        for streams, what in ((self._labelled, "labelled"), (self._unlabelled, "unlabelled")):
+            taken = sum(quota for _, quota in streams)
+            longest = max((stream.longest for stream, _ in streams), default=1)
+            # A bucket may lack a clip of each stream; what is left has a clip in every stretch as long as the longest.
+            sure = taken - len(streams) * longest / self._batches
+            self._fewest += max(int(sure // longest), 0)
+            if streams and taken < longest:
+                raise ConfigError(
+                    f"The {what} clips have {taken / SAMPLE_RATE_HZ:.1f} s of each part of an update, less than their longest clip. "
+                    "Raise data.batch_s, or lower accumulation or data.max_duration_s"
+                )
         self._bucket = lru_cache(2)(self._new_bucket)
 
     def require(self, workers: int) -> None:

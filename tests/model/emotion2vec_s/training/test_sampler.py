@@ -159,8 +159,8 @@ def test_only_labelled_or_only_unlabelled_clips() -> None:
 def test_a_batch_too_small_for_its_clips_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Raise data\.batch_s"):
         sampler(part_s=10.0)
-    with pytest.raises(ConfigError, match=r"has 4, too few for 5 workers. Raise data\.batch_s"):
-        sampler()[0].require(5)
+    with pytest.raises(ConfigError, match=r"has 6, too few for 7 workers. Raise data\.batch_s"):
+        sampler()[0].require(7)
 
 
 @given(seed=st.integers(0, 1000), part_s=st.floats(40, 300), share=st.floats(0.3, 0.7))
@@ -170,6 +170,14 @@ def test_as_many_workers_as_are_let_in_find_a_clip_in_every_batch(seed: int, par
     workers = made._fewest
     made.require(workers)
     assert min(len(made.batch(number).clips) for number in range(300)) >= workers
+
+
+@given(seed=st.integers(0, 1000), clips=st.integers(40, 120))
+@settings(max_examples=20)
+def test_few_clips_of_small_classes_still_reach_every_worker(seed: int, clips: int) -> None:
+    samples, full, labels = corpus(seed, clips)
+    made = Sampler(samples, full, labels, DataConfig(balance=Balance.FULL), PART_S, seed)
+    assert min(len(made.batch(number).clips) for number in range(200)) >= made._fewest
 
 
 def test_a_clip_is_hardly_ever_twice_in_a_batch() -> None:
