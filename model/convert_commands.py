@@ -8,6 +8,7 @@ import typer
 from manifests.command_line import JsonOption, bar, clear_errors, print_json
 
 if TYPE_CHECKING:
+    from model.emotion2vec_s.configuration import Emotion2VecSConfig
     from model.emotion2vec_s.released.card import Conversion
 
 app = typer.Typer(no_args_is_help=True, help="Convert released checkpoints into the form that emotrove loads.")
@@ -23,7 +24,8 @@ def emotion2vec_s(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            metavar="CHECKPOINT", help="A fairseq checkpoint, or FunASR's model.pt; the file or the folder it is in."
+            metavar="CHECKPOINT",
+            help="A fairseq checkpoint, or FunASR's model.pt; the file or the folder it is in. Or a checkpoint of one's own training.",
         ),
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="Folder for the converted model; new, or empty.")],
@@ -45,22 +47,39 @@ def emotion2vec_s(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Convert a released Emotion2Vec-S, emotion2vec or emotion2vec+.
+    """Convert a released Emotion2Vec-S, emotion2vec or emotion2vec+, or a checkpoint that train emotion2vec-s wrote.
 
     Reads the file without fairseq or FunASR and runs nothing that is in it. Every key must be there, with its shape.
 
-    Example:
+    Examples:
 
         emotrove convert emotion2vec-s checkpoint.pt emotion2vec-s --no-normalize
+
+        emotrove convert emotion2vec-s e2v/checkpoints/step-00060000.pt e2v-60000
     """
     with clear_errors():
         from manifests.errors import InputError
         from manifests.storage import is_url, local_path
         from model.emotion2vec_s.released.conversion import convert
+        from model.emotion2vec_s.training.export import export_checkpoint
+        from model.emotion2vec_s.training.folder import TrainingFolder
 
         for place in (checkpoint, out):
             if is_url(place):
                 raise InputError(f"{place} is in an object store: convert on a local disk, and copy the folder there")
+        if (training := TrainingFolder.of_checkpoint(local_path(checkpoint))) is not None:
+            if config is not None or normalize is not None:
+                raise InputError(
+                    f"{checkpoint} is a checkpoint of a training, which knows its network: leave out --config and --normalize"
+                )
+            folder, step = training
+            student = export_checkpoint(folder, step, local_path(out))
+            parameters = sum(weight.numel() for weight in student.parameters())
+            if json:
+                print_json({"out": out, "step": step, "parameters": parameters, "config": _config(student.config)})
+            else:
+                typer.echo(f"Wrote the network of step {step:,}, {parameters:,} parameters, into {out}.")
+            return
         with bar("Reading, MB") as show:
             done = convert(
                 local_path(checkpoint), local_path(out), config_file=config, normalize=normalize, on_progress=show
@@ -76,10 +95,14 @@ def _record(done: "Conversion", out: str) -> dict[str, Any]:
         "out": out,
         "source_sha256": done.source_sha256,
         "parameters": done.parameters,
-        "config": {name: value for name, value in done.config.to_diff_dict().items() if name != "transformers_version"},
+        "config": _config(done.config),
         "left_out": {reason: list(names) for reason, names in done.left_out.items()},
         "assumed": done.assumed,
     }
+
+
+def _config(config: "Emotion2VecSConfig") -> dict[str, Any]:
+    return {name: value for name, value in config.to_diff_dict().items() if name != "transformers_version"}
 
 
 def _print(done: "Conversion", out: str, normalize: bool | None) -> None:

@@ -12,6 +12,7 @@ from model.emotion2vec_s.pretraining.losses import category_loss, regression_los
 from model.emotion2vec_s.pretraining.masking import decoder_noise, draw_masks
 from model.emotion2vec_s.pretraining.student import Emotion2VecSForPreTraining
 from model.emotion2vec_s.pretraining.teacher import Teacher
+from model.length_batches import length_groups
 
 
 @dataclass
@@ -29,6 +30,17 @@ class PreTrainingOutput(ModelOutput):
     loss_category: Tensor | None = None
     target_variance: Tensor | None = None
     prediction_variance: Tensor | None = None
+
+
+@dataclass(slots=True)
+class _Heard:
+    """Of some clips, what is predicted (with gradient), and what of: F masked frames, B clips in K copies each."""
+
+    frames: Tensor  # (F, D)
+    frame_targets: Tensor  # (F, D)
+    utterances: Tensor  # (B * K, D)
+    utterance_targets: Tensor  # (B * K, D)
+    means: Tensor  # (B, K, D), over the frames that a copy sees
 
 
 class SelfDistillation(nn.Module):
@@ -68,28 +80,19 @@ class SelfDistillation(nn.Module):
         ------
         ValueError : a clip is shorter than one frame (400 samples)
         """
-        config, student = self.config, self.student
-        local = student.audio.local(waveforms, lengths)
-        frame_lengths, seeds = local.lengths.tolist(), mask_seeds.tolist()
-        masks = draw_masks(frame_lengths, local.frames.shape[1], seeds, config).to(waveforms.device)
-        targets = self.teacher.targets(local)
-
-        tokens, seen = student.see(local, masks)
-        noise = decoder_noise(masks, frame_lengths, seeds, seen.shape[-1], config)
-        predicted = student.fill(F.dropout(seen, config.decoder_input_dropout, self.training), noise, masks)
-        wanted = _masked_rows(targets.frames, masks.targets, config.clone_batch)
+        config = self.config
+        # Clips that differ much in length go through the network apart, or most of what it computes would be padding.
+        groups = [torch.tensor(group, device=lengths.device) for group in length_groups(lengths.tolist())]
+        heard = [self._hear(waveforms[own, : int(lengths[own].max())], lengths[own], mask_seeds[own]) for own in groups]
+        wanted, predicted = (torch.cat([getattr(of, name) for of in heard]) for name in ("frame_targets", "frames"))
         loss_frame = regression_loss(predicted, wanted)
-
-        # All tokens together describe the utterance (emotion2vec's chunk embedding), so it is their mean that predicts.
-        utterances = targets.utterance.repeat_interleave(config.clone_batch, 0)
-        loss_utterance = regression_loss(tokens.mean(1), utterances)
-
-        # The mean over the frames that a copy sees stands for the mean over all frames, which is what the network is used with:
-        # another pass over whole clips would cost a quarter more and let the network rest on more than it has while masked.
-        counts = (masks.present & ~masks.masked).sum(1, keepdim=True)
-        means = (seen.sum(1) / counts).unflatten(0, (-1, config.clone_batch))
-        with torch.autocast(means.device.type, enabled=False):  # 100 times what lower precision rounds off is a lot
-            loss_category = category_loss(means, labels, config.temperature)
+        loss_utterance = regression_loss(
+            torch.cat([of.utterances for of in heard]), torch.cat([of.utterance_targets for of in heard])
+        )
+        with torch.autocast(waveforms.device.type, enabled=False):  # 100 times what lower precision rounds off is a lot
+            loss_category = category_loss(
+                torch.cat([of.means for of in heard]), labels[torch.cat(groups)], config.temperature
+            )
 
         loss = (
             config.frame_weight * loss_frame
@@ -103,6 +106,28 @@ class SelfDistillation(nn.Module):
             loss_category=loss_category,
             target_variance=spread(wanted),
             prediction_variance=spread(predicted.detach()),
+        )
+
+    def _hear(self, waveforms: Tensor, lengths: Tensor, mask_seeds: Tensor) -> "_Heard":
+        """Student and teacher on clips (B, N) that are padded to one another."""
+        config, student = self.config, self.student
+        local = student.audio.local(waveforms, lengths)
+        frame_lengths, seeds = local.lengths.tolist(), mask_seeds.tolist()
+        masks = draw_masks(frame_lengths, local.frames.shape[1], seeds, config).to(waveforms.device)
+        targets = self.teacher.targets(local)
+
+        tokens, seen = student.see(local, masks)
+        noise = decoder_noise(masks, frame_lengths, seeds, seen.shape[-1], config)
+        counts = (masks.present & ~masks.masked).sum(1, keepdim=True)
+        return _Heard(
+            frames=student.fill(F.dropout(seen, config.decoder_input_dropout, self.training), noise, masks),
+            frame_targets=_masked_rows(targets.frames, masks.targets, config.clone_batch),
+            # All tokens together describe the utterance (emotion2vec's chunk embedding), so it is their mean that predicts.
+            utterances=tokens.mean(1),
+            utterance_targets=targets.utterance.repeat_interleave(config.clone_batch, 0),
+            # This stands for the mean over all frames, which is what the network is used with: another pass over whole clips
+            # would cost a quarter more and let the network rest on more than it has while masked.
+            means=(seen.sum(1) / counts).unflatten(0, (-1, config.clone_batch)),
         )
 
 

@@ -1,46 +1,76 @@
-"""The trained network as others use it: OUT/model, with its weights and a card."""
+"""A trained network as others use it: a folder with its weights and a card."""
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from manifests.card import plain
+from manifests.errors import InputError
+from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.pretraining import Emotion2VecSForPreTraining
 from model.emotion2vec_s.released.card import network_line
 from model.emotion2vec_s.training.configuration import TrainingConfig
-from model.emotion2vec_s.training.folder import TrainingFolder
-from model.emotion2vec_s.training.training_set import TrainingSet
+from model.emotion2vec_s.training.folder import DESCRIPTION, TrainingFolder
 
 MODEL = "model"
 
 
-def export_model(
-    student: Emotion2VecSForPreTraining, config: TrainingConfig, data: TrainingSet, folder: TrainingFolder
-) -> None:
-    """Write OUT/model in place of what is there; ``load_emotion2vec_s`` takes the folder as it is."""
-    place = folder.path(MODEL)
-    with tempfile.TemporaryDirectory(dir=folder.path(), prefix=".tmp-model-") as made:
+def export_model(student: Emotion2VecSForPreTraining, folder: TrainingFolder, step: int, place: Path) -> None:
+    """Write a network of a training in place of what is there; ``load_emotion2vec_s`` takes the folder as it is.
+
+    Parameters
+    ----------
+    step : updates that it has had
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".tmp-model-") as made:
         disable_progress_bar()  # of one file that takes a second
         student.save_pretrained(Path(made, MODEL))
         enable_progress_bar()
         shutil.copymode(
             Path(made, MODEL, "config.json"), Path(made, MODEL, "model.safetensors")
         )  # which only its maker could read
-        Path(made, MODEL, "README.md").write_text(_card(student, config, data, folder), "utf-8")
+        Path(made, MODEL, "README.md").write_text(_card(student, folder, step), "utf-8")
         if place.exists():
             place.rename(Path(made, "replaced"))
         Path(made, MODEL).rename(place)
 
 
-def _card(
-    student: Emotion2VecSForPreTraining, config: TrainingConfig, data: TrainingSet, folder: TrainingFolder
-) -> str:
+def export_checkpoint(folder: TrainingFolder, step: int, out: Path) -> Emotion2VecSForPreTraining:
+    """Write the network of a checkpoint, for a training that was ended before its time.
+
+    Parameters
+    ----------
+    out : must not be there, or be an empty folder
+
+    Raises
+    ------
+    InputError : ``out`` is in use
+    RunFolderError : the checkpoint is damaged
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out} is there already, and not an empty folder: give another one, or remove it")
+    state = folder.load(step)
+    student = Emotion2VecSForPreTraining(Emotion2VecSConfig.from_dict(state["network"]))
+    own = "student."
+    student.load_state_dict(
+        {name.removeprefix(own): weight for name, weight in state["module"].items() if name.startswith(own)}
+    )
+    export_model(student, folder, step, out.absolute())
+    return student
+
+
+def _card(student: Emotion2VecSForPreTraining, folder: TrainingFolder, step: int) -> str:
     """README.md: what the weights are, what they were trained on, and the last figures."""
+    described = yaml.safe_load(folder.store.read_text(DESCRIPTION))
+    config, clips = TrainingConfig.model_validate(described["config"]), described["data"]
     weights = config.pretraining
-    labelled = sum(data.classes.values())
-    classes = ", ".join(f"{emotion} {count:,}" for emotion, count in data.classes.items())
+    planned = "" if step == config.steps else f" of {config.steps:,} planned"
     rows = [
         ("network", network_line(student.config)),
         (
@@ -48,7 +78,7 @@ def _card(
             f"{sum(p.numel() for p in student.parameters()):,}, with the decoder that only pre-training uses",
         ),
         ("started from", plain(config.init) if config.init else "random weights"),
-        ("steps", f"{config.steps:,} of {config.data.batch_s:g} s of audio in {config.accumulation} parts"),
+        ("steps", f"{step:,}{planned}, of {config.data.batch_s:g} s of audio in {config.accumulation} parts"),
         (
             "losses",
             f"{weights.frame_weight:g} × frame + {weights.utterance_weight:g} × utterance + {weights.category_weight:g} × category",
@@ -56,28 +86,37 @@ def _card(
         ("precision", config.precision),
         ("seed", str(config.seed)),
     ]
-    corpora = "\n".join(f"- {plain(name)}" for name in data.inputs)
     parts = [
         "---\nlibrary_name: emotrove\npipeline_tag: audio-classification\ntags: [speech, emotion, speech-emotion-recognition]\n---",
         "# Emotion2Vec-S, trained with emotrove",
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]),
         '```python\nfrom model.emotion2vec_s.loading import load_emotion2vec_s\n\nnetwork = load_emotion2vec_s("this-folder")\n```',
         "## Trained on",
-        corpora,
-        f"{len(data.clips):,} clips, {data.hours:,.2f} h; {labelled:,} with an emotion ({classes}), {len(data.clips) - labelled:,} "
-        "without.",
+        "\n".join(f"- {plain(name)}" for name in clips["inputs"]),
+        _clips(clips),
         "The terms of this speech hold for the weights too: before you pass them on, look up the licence of each corpus above and "
         "name it here. emotrove does not know them.",
         "## Last figures of the training",
         "Means over the last tenth of the steps, on the clips it was trained on. They say nothing about speech it has not heard: "
         "`emotrove evaluate` does.",
-        _figures(folder),
+        _figures(folder, step),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _figures(folder: TrainingFolder) -> str:
-    records = list(folder.records())
+def _clips(clips: Mapping[str, Any]) -> str:
+    labelled = sum(clips["labelled"].values())
+    classes = ", ".join(f"{emotion} {count:,}" for emotion, count in clips["labelled"].items())
+    which = (
+        f"{labelled:,} with an emotion ({classes}), {clips['clips'] - labelled:,} without"
+        if labelled
+        else "none labelled"
+    )
+    return f"{clips['clips']:,} clips, {clips['hours']:,.2f} h; {which}."
+
+
+def _figures(folder: TrainingFolder, step: int) -> str:
+    records = [record for record in folder.records() if record["step"] <= step]
     last = records[-max(1, len(records) // 10) :]
     names = ("loss_frame", "loss_utterance", "loss_category", "target_variance", "prediction_variance")
     rows = [f"| {name.replace('_', ' ')} | {sum(r[name] for r in last) / len(last):.4g} |" for name in names]

@@ -42,8 +42,18 @@ class TrainingFolder:
             )
         self.store = Store(path)
 
+    @classmethod
+    def of_checkpoint(cls, path: Path) -> "tuple[TrainingFolder, int] | None":
+        """The folder and the step of a file that is a checkpoint in the folder of a training; None of any other."""
+        root = path.absolute().parent.parent
+        match = _CHECKPOINT.fullmatch(f"{path.absolute().parent.name}/{path.name}")
+        return (cls(str(root)), int(match[1])) if match and path.is_file() and (root / DESCRIPTION).is_file() else None
+
     def path(self, name: str = "") -> Path:
         return Path(self.store.path(name))
+
+    def checkpoint(self, step: int) -> Path:
+        return self.path(_name(step))
 
     def steps(self) -> list[int]:
         """Steps that there is a checkpoint of, in order."""
@@ -65,7 +75,7 @@ class TrainingFolder:
         ------
         RunFolderError : the file is damaged
         """
-        path = self.path(_name(step))
+        path = self.checkpoint(step)
         try:
             return dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -97,7 +97,11 @@ def _told_when_stopped(folder: TrainingFolder, on_note: Callable[[str], None]) -
         yield
     except KeyboardInterrupt:
         steps = folder.steps()
-        on_note(f"the last checkpoint is of step {steps[-1]:,}" if steps else "there is no checkpoint yet")
+        on_note(
+            f"the last checkpoint is of step {steps[-1]:,}: {folder.checkpoint(steps[-1])}"
+            if steps
+            else "there is no checkpoint yet"
+        )
         raise
 
 
@@ -122,13 +126,14 @@ def _describe(config: TrainingConfig, data: TrainingSet, folder: TrainingFolder,
         try:
             before = {
                 "config": TrainingConfig.model_validate(earlier["config"]).identity(),
-                "data": earlier["data"]["fingerprint"],
+                # The same clips may have come by another name.
+                "data": clips if earlier["data"]["fingerprint"] == clips["fingerprint"] else earlier["data"],
             }
         except (KeyError, TypeError, ValueError) as error:
             raise RunFolderError(
                 f"{folder.path(DESCRIPTION)} is damaged ({error}). Train into another folder"
             ) from error
-        changed = difference(before, {"config": config.identity(), "data": clips["fingerprint"]})
+        changed = difference(before, {"config": config.identity(), "data": clips})
         if changed:
             raise RunFolderError(
                 f"{folder.path()} holds a training of another configuration or of other clips. Train into another folder, or go "

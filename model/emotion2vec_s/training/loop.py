@@ -281,6 +281,7 @@ class Trainer:
         if self.rank == 0:
             state = {
                 "step": self.step,
+                "network": self.module.student.config.to_dict(),
                 "module": self.module.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),

@@ -3,7 +3,7 @@
 import torch
 
 from model.emotion2vec_s.training.configuration import TrainingConfig
-from model.emotion2vec_s.training.export import export_model
+from model.emotion2vec_s.training.export import MODEL, export_model
 from model.emotion2vec_s.training.folder import TrainingFolder
 from model.emotion2vec_s.training.loop import OnRecord, Trainer
 from model.emotion2vec_s.training.training_set import TrainingSet
@@ -18,4 +18,4 @@ def work(
     trainer = Trainer(config, data, folder, device, on_record)
     trainer.run()
     if trainer.rank == 0:
-        export_model(trainer.module.student, config, data, folder)
+        export_model(trainer.module.student, folder, trainer.step, folder.path(MODEL))

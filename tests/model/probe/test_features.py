@@ -14,7 +14,6 @@ from manifests.features import FEATURES, encode_features, feature
 from manifests.run_folder import RunFolder, features_file
 from model.emotion2vec_s import Emotion2VecS, UtteranceMode
 from model.emotion2vec_s.batches import padded
-from model.length_batches import length_batches
 from model.probe import extract, table_features
 from model.speech import SpeechClip, load_waveform, read_speech
 from tests.model.emotion2vec_s.golden import small_config
@@ -71,12 +70,7 @@ def test_a_clip_that_is_too_short_is_named(model: Emotion2VecS, tmp_path: Path) 
         extract(model, clips, "first_frames")
 
 
-def test_batches_hold_so_many_seconds_and_every_clip_once() -> None:
-    durations = [1.0, 9.0, 3.0, 2.5, 30.0, 2.0]
-    batches = list(length_batches(durations, 10.0))
-    assert batches == [[4], [1], [2, 3, 5], [0]]
-    assert sorted(i for batch in batches for i in batch) == list(range(6))
-    assert list(length_batches([], 10.0)) == []
+def test_clips_are_padded_with_silence() -> None:
     samples, lengths = padded([np.ones(3, np.float32), np.ones(5, np.float32)])
     assert samples.tolist() == [[1, 1, 1, 0, 0], [1] * 5] and lengths.tolist() == [3, 5]
 

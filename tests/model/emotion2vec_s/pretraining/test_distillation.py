@@ -1,10 +1,16 @@
 import io
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.emotion2vec_s.pretraining import Emotion2VecSForPreTraining, PreTrainingOutput, SelfDistillation
+from model.emotion2vec_s.pretraining import (
+    Emotion2VecSForPreTraining,
+    PreTrainingOutput,
+    SelfDistillation,
+    distillation,
+)
 from tests.model.emotion2vec_s.pretraining.tiny import buzzes, tiny_config, tiny_distillation, tiny_training
 
 PARTS = ("loss_frame", "loss_utterance", "loss_category")
@@ -81,6 +87,19 @@ def test_losses_fall() -> None:
         assert last < 0.9 * first, name
     assert outputs[-1].target_variance > model.config.min_target_variance
     assert outputs[-1].prediction_variance > model.config.min_prediction_variance
+
+
+def test_clips_of_different_lengths_go_apart_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_distillation()
+    batch = buzzes(6, longest=16_000)
+    batch["lengths"] = torch.tensor([16_000, 2000, 15_000, 2100, 1900, 14_000])
+    assert len(distillation.length_groups(batch["lengths"].tolist())) == 2
+    output, found = gradients(model, batch)
+    monkeypatch.setattr(distillation, "length_groups", lambda lengths: [list(range(len(lengths)))])
+    together, together_found = gradients(model, batch)
+    for name in output:
+        torch.testing.assert_close(output[name], together[name], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found, together_found, atol=1e-4, rtol=1e-3)
 
 
 def test_a_collapsed_network_shows_in_the_variances() -> None:

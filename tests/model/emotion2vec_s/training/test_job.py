@@ -91,8 +91,35 @@ def test_another_configuration_or_other_clips_are_refused(tmp_path: Path) -> Non
     fewer = command(*arguments(tmp_path, "out", steps=2))
     assert fewer.exit_code == 1
     assert "other clips" in fewer.stderr
+    assert "+  clips: 27" in fewer.stderr.replace("    ", "  ")
     into_model = command(*arguments(tmp_path, "out/model", steps=2))
     assert into_model.exit_code == 1 and "holds a network" in into_model.stderr
+
+
+def test_the_network_of_a_checkpoint_can_be_taken_out(tmp_path: Path) -> None:
+    changed = {"steps": 4, "checkpoints": {"every": 2, "keep": 5}}
+    assert command(*arguments(tmp_path, "out", **changed)).exit_code == 0
+    checkpoint, out = tmp_path / "out" / "checkpoints" / "step-00000002.pt", tmp_path / "taken"
+
+    def convert(*more: str) -> Any:
+        return CliRunner().invoke(
+            app, ["convert", "emotion2vec-s", str(checkpoint), str(out), *more], catch_exceptions=False
+        )
+
+    refused = convert("--no-normalize")
+    assert refused.exit_code == 1 and "leave out --config and --normalize" in refused.stderr
+    done = convert("--json")
+    assert done.exit_code == 0, done.stderr
+    network = load_emotion2vec_s(str(out))
+    told = json.loads(done.stdout)
+    assert told["step"] == 2 and told["config"]["hidden_size"] == network.config.hidden_size
+    trained = TrainingFolder(str(tmp_path / "out")).load(2)["module"]
+    assert all((weight == trained[f"student.{name}"]).all() for name, weight in network.state_dict().items())
+    last = load_emotion2vec_s(str(tmp_path / "out" / "model"))
+    assert any((a != b).any() for a, b in zip(network.parameters(), last.parameters(), strict=True))
+    assert "| steps | 2 of 4 planned, of 12 s" in (out / "README.md").read_text()
+    again = convert()
+    assert again.exit_code == 1 and "is there already" in again.stderr
 
 
 def test_a_training_that_never_began_is_no_other_training(tmp_path: Path) -> None:
