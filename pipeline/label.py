@@ -36,10 +36,17 @@ class Progress:
     audio_s: float = 0.0
     bytes_read: int = 0
     bytes_total: int = 0
+    rows_total: int | None = None  # with a limit: what this command has to do
     elapsed_s: float = 0.0
     stage: str = "starting"
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: int = 0
+
+    @property
+    def share(self) -> float:
+        """How much of this command's work is done: of the rows with a limit, otherwise of the input's bytes."""
+        done, total = (self.bytes_read, self.bytes_total) if self.rows_total is None else (self.rows, self.rows_total)
+        return min(1.0, done / total) if total else 0.0
 
     @property
     def hours_per_hour(self) -> float:
@@ -226,22 +233,18 @@ def _plans(
     return plans
 
 
-def _limits(shards: Sequence[Shard], limit: int) -> dict[str, int]:
-    """How many utterances to take of each shard so that the first ``limit`` of the whole input are taken.
-
-    A shard that lies wholly within has no entry, one that lies wholly behind has 0.
-    """
-    limits: dict[str, int] = {}
+def _taken(shards: Sequence[Shard], limit: int) -> dict[str, tuple[int, bool]]:
+    """How many utterances of each shard are among the first ``limit`` of the whole input, and whether these are all of it."""
+    taken: dict[str, tuple[int, bool]] = {}
     left = limit
     for shard in shards:
         if left <= 0:
-            limits[shard.name] = 0
+            taken[shard.name] = (0, False)
             continue
         count = count_utterances(shard)
-        if count > left:
-            limits[shard.name] = left
+        taken[shard.name] = (min(count, left), count <= left)
         left -= count
-    return limits
+    return taken
 
 
 def _label(
@@ -264,7 +267,10 @@ def _label(
         listener(progress)
 
     tell("listing")
-    limits = {} if limit is None else _limits(shards, limit)
+    limits: dict[str, int] = {}
+    if limit is not None:
+        taken = _taken(shards, limit)
+        limits = {name: rows for name, (rows, whole) in taken.items() if not whole}
     done = run.done_names()
     unfinished = [shard for shard in shards if shard.name not in done and limits.get(shard.name) != 0]
     progress.shards_done = progress.shards_skipped = len(done)
@@ -286,6 +292,9 @@ def _label(
         tell("labelling")
         run.forget_duplicates()
         on_disk = run.committed(shard.name for shard in unfinished)
+        if limit is not None:
+            there = {shard.name: sum(len(c.outcomes) for c in on_disk[shard.name].values()) for shard in unfinished}
+            progress.rows_total = sum(max(taken[name][0] - rows, 0) for name, rows in there.items())
         run.sweep_features(on_disk)
         plans = _plans(unfinished, on_disk, limits, common, retry)
         dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine)

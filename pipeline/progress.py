@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from manifests.command_line import print_json
 from pipeline.label import Listener, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
-from manifests.command_line import print_json
 
 JSON_EVERY_S = 5.0
 
@@ -55,10 +55,10 @@ def _line(progress: Progress) -> str:
 
 
 def remaining(progress: Progress) -> str:
-    """Time left, from the share of the input's bytes that is done; ``?`` before anything is."""
-    if not progress.bytes_read or not progress.bytes_total:
+    """Time left, from the share that is done; ``?`` before anything is."""
+    share = progress.share
+    if not share:
         return "?"
-    share = min(1.0, progress.bytes_read / progress.bytes_total)
     seconds = round(progress.elapsed_s * (1 - share) / share)
     return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 

@@ -43,11 +43,13 @@ def _head(found: Evaluation) -> str:
     cards = "".join(card(number(one), name, _span(one)) for name, one in _headline(scores))
     if found.folds is not None:
         cards += card(f"{found.folds.ua_mean:.4f}", "mean UA of the folds", f"{len(found.folds.ua)} folds")
-    return (
-        f"<h1>{escape(found.subject)}</h1><p>{scores.clips:,} clips with a known emotion. In brackets "
-        f"{CONFIDENCE:.0%} intervals over {escape(drawn(scores))}.</p>"
-        f'<div class="cards">{cards}</div>'
-    )
+    clips = f"{scores.clips:,} clips with a known emotion."
+    if scores.classes:
+        clips += (
+            f" In brackets {CONFIDENCE:.0%} intervals over {drawn(scores)}. Who always says the same of "
+            f"{len(scores.classes)} classes has a UA of {_chance(scores):.4f}."
+        )
+    return f'<h1>{escape(found.subject)}</h1><p>{escape(clips)}</p><div class="cards">{cards}</div>'
 
 
 def _intervals(found: Evaluation) -> str:
@@ -77,13 +79,15 @@ def _plot_ua(parts: dict[str, Scores], folds: dict[str, float]) -> str:
             axes.plot([low, high], [y, y], color=_BLUE, linewidth=2.5, solid_capstyle="butt")
         filled = "#FFFFFF" if low is None else _BLUE
         axes.plot([value], [y], "o", markerfacecolor=filled, markeredgecolor=_BLUE, markersize=6)
+    if parts["all"].classes:
+        axes.axvline(_chance(parts["all"]), color="#767676", linewidth=1, linestyle=(0, (4, 3)))
     axes.set_yticks(range(len(lines)), [plain(name) for name, *_ in lines], parse_math=False)
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.grid(axis="x", color="#E0E0E0")
     axes.tick_params(axis="y", length=0)
-    return svg(figure, "ua", "UA with its interval; hollow: without one")
+    return svg(figure, "ua", "UA with its interval; hollow: without one; dashed: who always says the same")
 
 
 def _classes(found: Evaluation) -> str:
@@ -133,6 +137,11 @@ def _confusion(found: Evaluation) -> str:
         "The diagonal, framed, is right; columns that are no class hold predictions that count as wrong.</p>"
     )
     return section("Confusion", text + svg(figure, "confusion", "Predictions for each known emotion"), "confusion")
+
+
+def _chance(scores: Scores) -> float:
+    """UA of a prediction that is always the same."""
+    return 1 / len(scores.classes)
 
 
 def _notes(found: Evaluation) -> str:

@@ -43,6 +43,7 @@ def test_every_figure_is_on_the_page(tmp_path: Path) -> None:
             assert f"{figure.value:.4f} [{figure.low:.3f}, {figure.high:.3f}]" in shown.seen
     for name, one in found.scores.classes.items():
         assert f"{name} {one.recall:.3f} {one.precision:.3f} {one.f1:.3f} {one.n} {one.predicted}" in shown.seen
+    assert "always says the same of 3 classes has a UA of 0.3333" in shown.seen
     assert (
         "0.4321 mean UA of the folds 2 folds" in shown.seen
         and "100 clips" in shown.seen
