@@ -27,6 +27,7 @@ import soxr
 from benchmarks.copies import copies
 from manifests.inputs import find_shards
 from manifests.waveform import resample, to_pcm16
+from pipeline.attempts import Attempts
 from pipeline.decode import decode_row
 from pipeline.source import ShardPlan, ShardSource, read_shard
 
@@ -56,7 +57,7 @@ def through_datasource(plans: list[ShardPlan]) -> tuple[int, float]:
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     clips, pcm_bytes = 0, 0
-    dataset = ray.data.read_datasource(ShardSource(plans), override_num_blocks=len(plans), num_cpus=0.5)
+    dataset = ray.data.read_datasource(ShardSource(plans, Attempts()), override_num_blocks=len(plans), num_cpus=0.5)
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for chunk in batch["clips"].chunks:  # type: ignore[union-attr]
             rows = chunk.flatten()

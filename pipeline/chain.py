@@ -1,7 +1,10 @@
 """A row's way through the annotators, without Ray: what the actors, the sampling pass and the benchmarks all call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from annotators.base import Annotator, Clip, Failure
 from annotators.registry import find
@@ -40,21 +43,35 @@ class Chain:
         samples = {id(row): from_pcm16(row["audio"]) for row in rows if row["outcome"] == PENDING}
         for annotator in self.annotators:
             pending = [row for row in rows if row["outcome"] == PENDING]
-            clips = [_clip(row, annotator, samples[id(row)]) for row in pending]
-            for row, answer in zip(pending, annotator.run(clips), strict=True):
-                if isinstance(answer, Failure):
-                    fail(row, annotator.name, "annotator_error", answer.error)
-                    continue
-                for name, value in answer.fields.items():
-                    if name in ("votes", "features"):
-                        row[name] = [*(row.get(name) or ()), *value]
-                    elif name == "quality":
-                        # The input's own DNSMOS and several annotators share this struct.
-                        row["quality"] = {**(row.get("quality") or {}), **value}
-                    else:
-                        row[name] = value
-                if answer.rejection is not None:
-                    reject(row, annotator.name, answer.rejection.reason, answer.rejection.value)
+            _annotate(annotator, pending, [samples[id(row)] for row in pending])
+
+    @property
+    def name(self) -> str:
+        """The names of its annotators."""
+        return ", ".join(annotator.name for annotator in self.annotators)
+
+    def steps(self) -> list[tuple[str, Callable[[Row], None]]]:
+        """The same for one pending row at a time: name and work of each annotator."""
+        return [(annotator.name, partial(_annotate_one, annotator)) for annotator in self.annotators]
+
+
+def _annotate(annotator: Annotator, pending: Sequence[Row], samples: Sequence[np.ndarray]) -> None:
+    """Enter into each row what the annotator says of it."""
+    clips = [_clip(row, annotator, own) for row, own in zip(pending, samples, strict=True)]
+    for row, answer in zip(pending, annotator.run(clips), strict=True):
+        if isinstance(answer, Failure):
+            fail(row, annotator.name, "annotator_error", answer.error)
+            continue
+        for name, value in answer.fields.items():
+            if name in ("votes", "features"):
+                row[name] = [*(row.get(name) or ()), *value]
+            elif name == "quality":
+                # The input's own DNSMOS and several annotators share this struct.
+                row["quality"] = {**(row.get("quality") or {}), **value}
+            else:
+                row[name] = value
+        if answer.rejection is not None:
+            reject(row, annotator.name, answer.rejection.reason, answer.rejection.value)
 
 
 def finish(rows: Sequence[Row]) -> None:
@@ -66,7 +83,11 @@ def finish(rows: Sequence[Row]) -> None:
             row["consensus"] = consensus(row.get("votes") or ())
 
 
-def _clip(row: Row, annotator: Annotator, samples: Any) -> Clip:
+def _annotate_one(annotator: Annotator, row: Row) -> None:
+    _annotate(annotator, [row], [from_pcm16(row["audio"])])
+
+
+def _clip(row: Row, annotator: Annotator, samples: np.ndarray) -> Clip:
     return Clip(
         utterance_id=row["utterance_id"],
         samples=samples,

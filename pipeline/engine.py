@@ -19,6 +19,7 @@ from ray.data.exceptions import SystemException
 
 from annotators.base import Annotator, Resources
 from model.ray_session import EngineError, start_ray
+from pipeline.attempts import TRIES, Attempts
 from pipeline.chain import Chain
 from pipeline.chunks import Chunk
 from pipeline.commit import Commit
@@ -31,7 +32,9 @@ Spec = tuple[str, Mapping[str, Any]]
 """Name and options of an annotator."""
 
 
-_RETRIES = 10
+# A chunk costs two processes, and one for each clip of it that kills one (see attempts.py). After so many it is not the clips. A
+# read task is a whole shard, whose processes load nothing.
+_RETRIES, _READ_RETRIES = 10, 30
 
 # Read and commit tasks come in bursts. Ray ends a worker that is idle for a second and starts a new one for the next task, and
 # the imports of new workers took a third of two cores.
@@ -72,9 +75,14 @@ class AnnotatorActor:
     """A group of annotators in one process of their own; takes and gives tables of chunks."""
 
     def __init__(
-        self, specs: Sequence[Spec], reference: Mapping[str, Any] | None, max_batch_clips: int | None, last: bool
+        self,
+        specs: Sequence[Spec],
+        reference: Mapping[str, Any] | None,
+        max_batch_clips: int | None,
+        last: bool,
+        attempts: Attempts,
     ) -> None:
-        self._last = last
+        self._last, self._attempts = last, attempts
         self._broken: str | None = None
         try:
             self._chain = Chain(specs, reference, max_batch_clips)
@@ -89,7 +97,11 @@ class AnnotatorActor:
             if self._broken:
                 chunk.fatal = self._broken
                 continue
-            self._chain(chunk.clips)
+            with self._attempts.announced(self._chain.name, chunk.shard, chunk.start) as died:
+                if died < TRIES:
+                    self._chain(chunk.clips)
+                else:
+                    self._attempts.each_alone(chunk.clips, self._chain.steps())
             if self._last:
                 for row in chunk.clips:
                     row["audio"] = None  # it need not travel to the commit
@@ -114,6 +126,7 @@ def graph(
     options: Mapping[str, Mapping[str, Any]],
     reference: Mapping[str, Any] | None,
     engine: EngineConfig,
+    attempts: Attempts,
 ) -> Dataset:
     """Everything up to the labelled chunks; nothing runs until they are asked for."""
     # Ray counts the shards, of which one may keep several processes busy.
@@ -130,10 +143,10 @@ def graph(
     context.target_max_block_size = 1
     context.execution_options.resource_limits = ExecutionResources(object_store_memory=engine.in_flight_megabytes << 20)
     dataset = ray.data.read_datasource(
-        ShardSource(list(plans)),
+        ShardSource(list(plans), attempts),
         override_num_blocks=len(plans),
         num_cpus=engine.read_cpus,
-        ray_remote_args={"max_retries": _RETRIES},
+        ray_remote_args={"max_retries": _READ_RETRIES},
     )
     parts = groups(chain, engine)
     for needs, part in parts:
@@ -144,13 +157,13 @@ def graph(
                 reference,
                 engine.max_batch_clips,
                 part is parts[-1][1],
+                attempts,
             ),
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=needs.num_cpus,
             num_gpus=needs.num_gpus or None,
             compute=ActorPoolStrategy(size=engine.actors or _fitting(needs, engine, [needs for needs, _ in parts])),
-            # A clip that kills its process each time must end the job, not restart it for ever.
             max_task_retries=_RETRIES,
         )
     return dataset

@@ -277,9 +277,11 @@ def _label(
     progress.bytes_total = sum(shard.size or 0 for shard in unfinished)
     if unfinished:
         from pipeline import engine
+        from pipeline.attempts import Attempts
 
         tell("starting Ray")
         engine.start(config.engine, address)
+        attempts = Attempts()
         common = ShardPlan(
             unfinished[0],
             clips_per_chunk=config.chunk.clips,
@@ -288,7 +290,7 @@ def _label(
             max_duration_s=config.audio.max_duration_s,
         )
         tell("sampling")
-        statistics = reference(run, shards, config, chain, common)
+        statistics = reference(run, shards, config, chain, common, attempts)
         tell("labelling")
         run.forget_duplicates()
         on_disk = run.committed(shard.name for shard in unfinished)
@@ -297,7 +299,7 @@ def _label(
             progress.rows_total = sum(max(taken[name][0] - rows, 0) for name, rows in there.items())
         run.sweep_features(on_disk)
         plans = _plans(unfinished, on_disk, limits, common, retry)
-        dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine)
+        dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine, attempts)
         books = {shard.name: _Books(on_disk[shard.name]) for shard in unfinished}
         commit = Commit(run.store.root, lease.token, tuple(run.feature_annotators()))
         # Closed before the lease is given back: what is under way ends with the job.

@@ -14,6 +14,7 @@ from annotators.base import Annotator
 from annotators.style import reference_from
 from manifests.errors import JobStopped
 from manifests.run_folder import RunFolder, Shard
+from pipeline.attempts import Attempts
 from pipeline.config import RunConfig
 from pipeline.source import ShardPlan
 
@@ -36,7 +37,12 @@ def draw(shards: Sequence[Shard], config: RunConfig, plan: ShardPlan) -> list[Sh
 
 
 def reference(
-    run: RunFolder, shards: Sequence[Shard], config: RunConfig, chain: Sequence[type[Annotator]], plan: ShardPlan
+    run: RunFolder,
+    shards: Sequence[Shard],
+    config: RunConfig,
+    chain: Sequence[type[Annotator]],
+    plan: ShardPlan,
+    attempts: Attempts,
 ) -> Mapping[str, Any] | None:
     """The statistics of the run: read, or measured and written. None where no annotator needs them."""
     needing = [annotator for annotator in chain if annotator.needs_reference]
@@ -48,7 +54,7 @@ def reference(
         pass
     from pipeline.engine import explained, graph, labelled
 
-    dataset = graph(draw(shards, config, plan), needing, config.annotators, None, config.engine)
+    dataset = graph(draw(shards, config, plan), needing, config.annotators, None, config.engine, attempts)
     rows = []
     with explained():
         for chunk in labelled(dataset):

@@ -6,6 +6,7 @@ an Arrow column only to be taken apart again.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from manifests.ids import printable
 from manifests.run_folder import Shard
 from manifests.storage import file_size, is_url, open_binary
 from manifests.tar_shard import TarShard, UnreadableShard
+from pipeline.attempts import TRIES, Attempts
 from pipeline.chunks import CHUNK, Chunk, cut_chunks
+from pipeline.decode import STAGE as DECODE
 from pipeline.decode import decode_row
 
 
@@ -108,9 +111,9 @@ def count_utterances(shard: Shard) -> int:
 class ShardSource(Datasource):
     """Reads the planned shards; a read task is a shard."""
 
-    def __init__(self, plans: list[ShardPlan]) -> None:
+    def __init__(self, plans: list[ShardPlan], attempts: Attempts) -> None:
         super().__init__()
-        self._plans = plans
+        self._plans, self._attempts = plans, attempts
 
     def get_name(self) -> str:
         return "Shards"
@@ -121,15 +124,24 @@ class ShardSource(Datasource):
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
     ) -> list[ReadTask]:
-        return [ReadTask(_Read(plan), BlockMetadata(None, None, None, None), schema=CHUNK) for plan in self._plans]
+        return [
+            ReadTask(_Read(plan, self._attempts), BlockMetadata(None, None, None, None), schema=CHUNK)
+            for plan in self._plans
+        ]
 
 
 class _Read:
-    def __init__(self, plan: ShardPlan) -> None:
-        self._plan = plan
+    def __init__(self, plan: ShardPlan, attempts: Attempts) -> None:
+        self._plan, self._attempts = plan, attempts
 
     def __call__(self) -> Iterator[pa.Table]:
-        for chunk in read_shard(self._plan):
-            for row in chunk.clips:
-                decode_row(row, self._plan.min_duration_s, self._plan.max_duration_s)
+        plan = self._plan
+        decode = partial(decode_row, min_duration_s=plan.min_duration_s, max_duration_s=plan.max_duration_s)
+        for chunk in read_shard(plan):
+            with self._attempts.announced(DECODE, chunk.shard, chunk.start) as died:
+                if died < TRIES:
+                    for row in chunk.clips:
+                        decode(row)
+                else:
+                    self._attempts.each_alone(chunk.clips, [(DECODE, decode)])
             yield chunk.to_table()

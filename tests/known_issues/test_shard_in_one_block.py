@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from manifests.inputs import find_shards
+from pipeline.attempts import Attempts
 from pipeline.config import EngineConfig, RunConfig
 from pipeline.engine import graph
 from pipeline.source import ShardPlan
@@ -16,6 +17,6 @@ def test_a_block_is_a_chunk(local_ray: object, shared_data: Path, tmp_path: Path
     shards = find_shards([str(path) for path in small_shards(shared_data, tmp_path, 2, 10)])
     config = RunConfig(annotators={"quality": {}})
     plans = [ShardPlan(shard, clips_per_chunk=4) for shard in shards]
-    dataset = graph(plans, config.chain(), config.annotators, None, EngineConfig())
+    dataset = graph(plans, config.chain(), config.annotators, None, EngineConfig(), Attempts())
     blocks = [bundle.num_rows() for bundle in dataset.iter_internal_ref_bundles()]
     assert blocks == [1] * 6

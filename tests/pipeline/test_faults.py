@@ -88,7 +88,6 @@ def test_two_jobs_at_once(local_ray: object, speech: Speech, tmp_path: Path) -> 
     assert cli(*command).exit_code == 0, "the lease was not given back"
 
 
-@pytest.mark.ray
 def _wait_for_idle_ray() -> None:
     deadline = time.monotonic() + 60
     while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
@@ -96,6 +95,7 @@ def _wait_for_idle_ray() -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.ray
 def test_a_full_disk(local_ray: object, speech: Speech, small_disk: Path, tmp_path: Path) -> None:
     tars = [
         write_tar(tmp_path / f"EN-{t}.tar", [m for n in range(10 * t, 10 * t + 10) for m in speech.clip(n)])
