@@ -11,7 +11,7 @@ from pipeline.options import LanguagesOption, chosen_languages
 
 
 class PolicyName(str, enum.Enum):
-    """The names of ``pipeline.routing_policies.POLICIES``."""
+    """The names of ``pipeline.routing.policies.POLICIES``."""
 
     disagreement = "disagreement"
     rare = "rare"

@@ -12,7 +12,7 @@ from manifests.emotions import CLASSES
 from manifests.review_folder import HELD
 from manifests.run_folder import RunFolder
 from pipeline.routing import REASONS, Routing, RoutingOptions, route
-from pipeline.routing_policies import POLICIES
+from pipeline.routing.policies import POLICIES
 from tests.pipeline.routing.runs import a_run, decided, held, utterance
 from tests.pipeline.small_run import Row
 

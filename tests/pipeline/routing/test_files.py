@@ -25,7 +25,7 @@ from manifests.run_folder import RunFolder
 from manifests.storage import Store
 from pipeline.route_command import PolicyName
 from pipeline.routing import REASONS, RoutingOptions, route
-from pipeline.routing_policies import POLICIES
+from pipeline.routing.policies import POLICIES
 from tests.pipeline.routing.runs import a_run, decided, held, many, utterance
 
 NAMES = [str(emotion) for emotion in CLASSES]

@@ -15,7 +15,7 @@ def load_gold(db: duckdb.DuckDBPyConnection, run: RunFolder, path: Path | None) 
 
     Parameters
     ----------
-    db : with the tables of ``pipeline.routing_rows``
+    db : with the tables of ``pipeline.routing.rows``
 
     Returns
     -------

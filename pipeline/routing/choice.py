@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from manifests.emotions import CLASSES
 from manifests.text_key import text_key_sql
-from pipeline.routing_policies import Policy
+from pipeline.routing.policies import Policy
 from pipeline.selection import look_at_best, select
 
 

@@ -24,10 +24,10 @@ from manifests.review_folder import ReviewFolder
 from manifests.run_folder import RunFolder
 from manifests.text_key import text_key_sql
 from pipeline.release.kept_out import kept_out
-from pipeline.routing_choice import Asked, choose, load_strata
-from pipeline.routing_gold import load_gold, some
-from pipeline.routing_policies import POLICIES
-from pipeline.routing_rows import Listener, load_audio, load_decided, load_utterances, scratch
+from pipeline.routing.choice import Asked, choose, load_strata
+from pipeline.routing.gold import load_gold, some
+from pipeline.routing.policies import POLICIES
+from pipeline.routing.rows import Listener, load_audio, load_decided, load_utterances, scratch
 from review_ui.exclusive import exclusive
 
 REASONS: Final[dict[str, str]] = {
