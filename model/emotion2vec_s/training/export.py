@@ -10,7 +10,7 @@ import yaml
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from manifests.card import plain
-from manifests.errors import InputError
+from manifests.errors import InputError, RunFolderError
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.pretraining import Emotion2VecSForPreTraining
 from model.emotion2vec_s.released.card import network_line
@@ -51,11 +51,16 @@ def export_checkpoint(folder: TrainingFolder, step: int, out: Path) -> Emotion2V
     Raises
     ------
     InputError : ``out`` is in use
-    RunFolderError : the checkpoint is damaged
+    RunFolderError : the checkpoint is damaged, or does not say what its network looks like
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out} is there already, and not an empty folder: give another one, or remove it")
     state = folder.load(step)
+    if "network" not in state:
+        raise RunFolderError(
+            f"{folder.checkpoint(step)} does not say what its network looks like: an earlier emotrove wrote it. Run the "
+            "training to its end to get its network"
+        )
     student = Emotion2VecSForPreTraining(Emotion2VecSConfig.from_dict(state["network"]))
     own = "student."
     student.load_state_dict(

@@ -44,7 +44,17 @@ class TrainingFolder:
 
     @classmethod
     def of_checkpoint(cls, path: Path) -> "tuple[TrainingFolder, int] | None":
-        """The folder and the step of a file that is a checkpoint in the folder of a training; None of any other."""
+        """The folder and the step of a file that is a checkpoint in the folder of a training; None of any other.
+
+        Raises
+        ------
+        RunFolderError : it is the folder itself
+        """
+        if (path / DESCRIPTION).is_file():
+            raise RunFolderError(
+                f"{path} is the folder of a training. Its network is {path}/model, when it is done; or name one of its checkpoints: "
+                f"{path}/checkpoints/step-….pt"
+            )
         root = path.absolute().parent.parent
         match = _CHECKPOINT.fullmatch(f"{path.absolute().parent.name}/{path.name}")
         return (cls(str(root)), int(match[1])) if match and path.is_file() and (root / DESCRIPTION).is_file() else None

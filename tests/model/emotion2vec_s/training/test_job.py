@@ -120,6 +120,9 @@ def test_the_network_of_a_checkpoint_can_be_taken_out(tmp_path: Path) -> None:
     assert "| steps | 2 of 4 planned, of 12 s" in (out / "README.md").read_text()
     again = convert()
     assert again.exit_code == 1 and "is there already" in again.stderr
+    checkpoint = tmp_path / "out"
+    whole = convert()
+    assert whole.exit_code == 1 and "name one of its checkpoints" in whole.stderr
 
 
 def test_a_training_that_never_began_is_no_other_training(tmp_path: Path) -> None:
