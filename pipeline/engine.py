@@ -19,7 +19,7 @@ from ray.data.exceptions import SystemException
 
 from annotators.base import Annotator, Resources
 from model.ray_session import EngineError, start_ray
-from pipeline.attempts import TRIES, Attempts
+from pipeline.attempts import Attempts
 from pipeline.chain import Chain
 from pipeline.chunks import Chunk
 from pipeline.commit import Commit
@@ -32,9 +32,9 @@ Spec = tuple[str, Mapping[str, Any]]
 """Name and options of an annotator."""
 
 
-# A chunk costs two processes, and one for each clip of it that kills one (see attempts.py). After so many it is not the clips. A
-# read task is a whole shard, whose processes load nothing.
-_RETRIES, _READ_RETRIES = 10, 30
+# Ray counts what is queued behind a clip that kills its process, too. When to give up is decided in attempts.py.
+_RETRIES = 1000
+_LOADS = 3  # of a process that dies while it loads its annotators
 
 # Read and commit tasks come in bursts. Ray ends a worker that is idle for a second and starts a new one for the next task, and
 # the imports of new workers took a third of two cores.
@@ -84,24 +84,25 @@ class AnnotatorActor:
     ) -> None:
         self._last, self._attempts = last, attempts
         self._broken: str | None = None
-        try:
-            self._chain = Chain(specs, reference, max_batch_clips)
-        except Exception as error:
-            # Raised here, it would reach the user as pages of Ray's own; so it travels with the first chunk.
-            names = ", ".join(name for name, _ in specs)
-            self._broken = f"The annotators ({names}) could not be loaded: {type(error).__name__}: {error}."
+        names = ", ".join(name for name, _ in specs)
+        # It keeps its id where Ray starts it anew.
+        with attempts.announced("load", ray.get_runtime_context().get_actor_id() or "") as died:
+            if died >= _LOADS:
+                self._broken = f"The process of the annotators ({names}) died {died} times while it loaded them."
+                return
+            try:
+                self._chain = Chain(specs, reference, max_batch_clips)
+            except Exception as error:
+                # Raised here, it would reach the user as pages of Ray's own; so it travels with the first chunk.
+                self._broken = f"The annotators ({names}) could not be loaded: {type(error).__name__}: {error}."
 
     def __call__(self, table: pa.Table) -> pa.Table:
         chunks = list(Chunk.from_table(table))
         for chunk in chunks:
-            if self._broken:
-                chunk.fatal = self._broken
+            chunk.fatal = chunk.fatal or self._broken
+            if chunk.fatal:
                 continue
-            with self._attempts.announced(self._chain.name, chunk.shard, chunk.start) as died:
-                if died < TRIES:
-                    self._chain(chunk.clips)
-                else:
-                    self._attempts.each_alone(chunk.clips, self._chain.steps())
+            self._attempts.at(chunk, self._chain.name, self._chain, self._chain.steps())
             if self._last:
                 for row in chunk.clips:
                     row["audio"] = None  # it need not travel to the commit
@@ -146,7 +147,7 @@ def graph(
         ShardSource(list(plans), attempts),
         override_num_blocks=len(plans),
         num_cpus=engine.read_cpus,
-        ray_remote_args={"max_retries": _READ_RETRIES},
+        ray_remote_args={"max_retries": _RETRIES},
     )
     parts = groups(chain, engine)
     for needs, part in parts:

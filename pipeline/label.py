@@ -295,8 +295,11 @@ def _label(
         run.forget_duplicates()
         on_disk = run.committed(shard.name for shard in unfinished)
         if limit is not None:
-            there = {shard.name: sum(len(c.outcomes) for c in on_disk[shard.name].values()) for shard in unfinished}
-            progress.rows_total = sum(max(taken[name][0] - rows, 0) for name, rows in there.items())
+            progress.rows_total = 0
+            for shard in unfinished:
+                wanted = taken[shard.name][0]
+                there = (position for chunk in on_disk[shard.name].values() for position in chunk.outcomes)
+                progress.rows_total += wanted - sum(position < wanted for position in there)
         run.sweep_features(on_disk)
         plans = _plans(unfinished, on_disk, limits, common, retry)
         dataset = engine.graph(plans, chain, config.annotators, statistics, config.engine, attempts)

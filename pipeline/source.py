@@ -18,7 +18,7 @@ from manifests.ids import printable
 from manifests.run_folder import Shard
 from manifests.storage import file_size, is_url, open_binary
 from manifests.tar_shard import TarShard, UnreadableShard
-from pipeline.attempts import TRIES, Attempts
+from pipeline.attempts import Attempts
 from pipeline.chunks import CHUNK, Chunk, cut_chunks
 from pipeline.decode import STAGE as DECODE
 from pipeline.decode import decode_row
@@ -138,10 +138,5 @@ class _Read:
         plan = self._plan
         decode = partial(decode_row, min_duration_s=plan.min_duration_s, max_duration_s=plan.max_duration_s)
         for chunk in read_shard(plan):
-            with self._attempts.announced(DECODE, chunk.shard, chunk.start) as died:
-                if died < TRIES:
-                    for row in chunk.clips:
-                        decode(row)
-                else:
-                    self._attempts.each_alone(chunk.clips, [(DECODE, decode)])
+            self._attempts.at(chunk, DECODE, lambda rows: [decode(row) for row in rows], [(DECODE, decode)])
             yield chunk.to_table()

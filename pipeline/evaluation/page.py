@@ -74,20 +74,25 @@ def _plot_ua(parts: dict[str, Scores], folds: dict[str, float]) -> str:
     lines += [(name, ua, None, None) for name, ua in folds.items()]
     figure = Plot((_WIDTH_IN, 0.7 + 0.3 * len(lines)), layout="constrained")
     axes = figure.subplots()
-    for y, (_, value, low, high) in enumerate(lines):
+    for y, (name, value, low, high) in enumerate(lines):
         if low is not None and high is not None:
             axes.plot([low, high], [y, y], color=_BLUE, linewidth=2.5, solid_capstyle="butt")
         filled = "#FFFFFF" if low is None else _BLUE
+        if name in parts:
+            chance = _chance(parts[name])
+            axes.plot([chance, chance], [y - 0.5, y + 0.5], color="#767676", linewidth=1, linestyle=(0, (4, 3)))
         axes.plot([value], [y], "o", markerfacecolor=filled, markeredgecolor=_BLUE, markersize=6)
-    if parts["all"].classes:
-        axes.axvline(_chance(parts["all"]), color="#767676", linewidth=1, linestyle=(0, (4, 3)))
     axes.set_yticks(range(len(lines)), [plain(name) for name, *_ in lines], parse_math=False)
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.grid(axis="x", color="#E0E0E0")
     axes.tick_params(axis="y", length=0)
-    return svg(figure, "ua", "UA with its interval; hollow: without one; dashed: who always says the same")
+    return svg(
+        figure,
+        "ua",
+        "UA with its interval; hollow: without one; dashed: who always says the same (not drawn for folds)",
+    )
 
 
 def _classes(found: Evaluation) -> str:

@@ -79,6 +79,11 @@ def _read(path: Path) -> Checkpoint:
 def _opened(path: Path, found: Any) -> Checkpoint:
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} holds a {type(found).__name__}, not the weights of a network")
+    if {"step", "network", "module"} <= found.keys():
+        raise CheckpointError(
+            f"{path} is a checkpoint of a training with emotrove. Name it where the training wrote it, OUT/checkpoints/step-….pt: what "
+            "it was trained on stands in OUT/training.yaml"
+        )
     if not isinstance(found.get(_WRAPPED), dict):
         weights, stored = found, None
     else:

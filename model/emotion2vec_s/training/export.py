@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from manifests.card import plain
-from manifests.errors import InputError, RunFolderError
+from manifests.errors import InputError, RunFolderError, StorageError
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.pretraining import Emotion2VecSForPreTraining
 from model.emotion2vec_s.released.card import network_line
@@ -26,19 +27,31 @@ def export_model(student: Emotion2VecSForPreTraining, folder: TrainingFolder, st
     Parameters
     ----------
     step : updates that it has had
+
+    Raises
+    ------
+    StorageError : it cannot be written
+    RunFolderError : the description of the training is gone or damaged
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".tmp-model-") as made:
-        disable_progress_bar()  # of one file that takes a second
-        student.save_pretrained(Path(made, MODEL))
-        enable_progress_bar()
-        shutil.copymode(
-            Path(made, MODEL, "config.json"), Path(made, MODEL, "model.safetensors")
-        )  # which only its maker could read
-        Path(made, MODEL, "README.md").write_text(_card(student, folder, step), "utf-8")
-        if place.exists():
-            place.rename(Path(made, "replaced"))
-        Path(made, MODEL).rename(place)
+    card = _card(student, folder, step)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".tmp-model-") as made:
+            disable_progress_bar()  # of one file that takes a second
+            student.save_pretrained(Path(made, MODEL))
+            enable_progress_bar()
+            shutil.copymode(
+                Path(made, MODEL, "config.json"), Path(made, MODEL, "model.safetensors")
+            )  # which only its maker could read
+            Path(made, MODEL, "README.md").write_text(card, "utf-8")
+            if place.exists():
+                place.rename(Path(made, "replaced"))
+            Path(made, MODEL).rename(place)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(
+            f"Could not write {place}: {reason}. Free some space or mend what is in the way, and run the command again"
+        ) from error
 
 
 def export_checkpoint(folder: TrainingFolder, step: int, out: Path) -> Emotion2VecSForPreTraining:
@@ -51,11 +64,12 @@ def export_checkpoint(folder: TrainingFolder, step: int, out: Path) -> Emotion2V
     Raises
     ------
     InputError : ``out`` is in use
+    StorageError : it cannot be written
     RunFolderError : the checkpoint is damaged, or does not say what its network looks like
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out} is there already, and not an empty folder: give another one, or remove it")
-    state = folder.load(step)
+    state = folder.load(step, "Name another one")
     if "network" not in state:
         raise RunFolderError(
             f"{folder.checkpoint(step)} does not say what its network looks like: an earlier emotrove wrote it. Run the "
@@ -72,8 +86,14 @@ def export_checkpoint(folder: TrainingFolder, step: int, out: Path) -> Emotion2V
 
 def _card(student: Emotion2VecSForPreTraining, folder: TrainingFolder, step: int) -> str:
     """README.md: what the weights are, what they were trained on, and the last figures."""
-    described = yaml.safe_load(folder.store.read_text(DESCRIPTION))
-    config, clips = TrainingConfig.model_validate(described["config"]), described["data"]
+    try:
+        described = yaml.safe_load(folder.store.read_text(DESCRIPTION))
+        config, clips = TrainingConfig.model_validate(described["config"]), described["data"]
+        about = _clips(clips)
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise RunFolderError(
+            f"{folder.path(DESCRIPTION)} is gone or damaged ({error}), so it cannot be said what the network was trained on. Bring it back"
+        ) from error
     weights = config.pretraining
     planned = "" if step == config.steps else f" of {config.steps:,} planned"
     rows = [
@@ -98,7 +118,7 @@ def _card(student: Emotion2VecSForPreTraining, folder: TrainingFolder, step: int
         '```python\nfrom model.emotion2vec_s.loading import load_emotion2vec_s\n\nnetwork = load_emotion2vec_s("this-folder")\n```',
         "## Trained on",
         "\n".join(f"- {plain(name)}" for name in clips["inputs"]),
-        _clips(clips),
+        about,
         "The terms of this speech hold for the weights too: before you pass them on, look up the licence of each corpus above and "
         "name it here. emotrove does not know them.",
         "## Last figures of the training",
@@ -122,6 +142,8 @@ def _clips(clips: Mapping[str, Any]) -> str:
 
 def _figures(folder: TrainingFolder, step: int) -> str:
     records = [record for record in folder.records() if record["step"] <= step]
+    if not records:
+        return "None were logged up to this step."
     last = records[-max(1, len(records) // 10) :]
     names = ("loss_frame", "loss_utterance", "loss_category", "target_variance", "prediction_variance")
     rows = [f"| {name.replace('_', ' ')} | {sum(r[name] for r in last) / len(last):.4g} |" for name in names]

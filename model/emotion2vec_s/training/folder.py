@@ -55,8 +55,8 @@ class TrainingFolder:
                 f"{path} is the folder of a training. Its network is {path}/model, when it is done; or name one of its checkpoints: "
                 f"{path}/checkpoints/step-….pt"
             )
-        root = path.absolute().parent.parent
-        match = _CHECKPOINT.fullmatch(f"{path.absolute().parent.name}/{path.name}")
+        root = (path := path.resolve()).parent.parent
+        match = _CHECKPOINT.fullmatch(f"{path.parent.name}/{path.name}")
         return (cls(str(root)), int(match[1])) if match and path.is_file() and (root / DESCRIPTION).is_file() else None
 
     def path(self, name: str = "") -> Path:
@@ -78,8 +78,14 @@ class TrainingFolder:
         for old in set(steps[:-keep]) - {state["best"]["step"]}:
             self.store.delete(_name(old))
 
-    def load(self, step: int) -> dict[str, Any]:
+    def load(
+        self, step: int, remedy: str = "Delete it, and run the command again to go on from the one before"
+    ) -> dict[str, Any]:
         """A checkpoint; its tensors are on the processor.
+
+        Parameters
+        ----------
+        remedy : what the user can do where it cannot be read
 
         Raises
         ------
@@ -90,8 +96,7 @@ class TrainingFolder:
             return dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise RunFolderError(
-                f"The checkpoint {path} cannot be read ({str(error).splitlines()[0]}). Delete it, and run the command again to go on "
-                "from the one before"
+                f"The checkpoint {path} cannot be read ({(str(error).splitlines() or [type(error).__name__])[0]}). {remedy}"
             ) from error
 
     def records(self) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ def test_another_configuration_or_other_clips_are_refused(tmp_path: Path) -> Non
 
 
 def test_the_network_of_a_checkpoint_can_be_taken_out(tmp_path: Path) -> None:
-    changed = {"steps": 4, "checkpoints": {"every": 2, "keep": 5}}
+    changed = {"steps": 4, "checkpoints": {"every": 2, "keep": 5}, "log": {"every": 3}}
     assert command(*arguments(tmp_path, "out", **changed)).exit_code == 0
     checkpoint, out = tmp_path / "out" / "checkpoints" / "step-00000002.pt", tmp_path / "taken"
 
@@ -117,12 +117,23 @@ def test_the_network_of_a_checkpoint_can_be_taken_out(tmp_path: Path) -> None:
     assert all((weight == trained[f"student.{name}"]).all() for name, weight in network.state_dict().items())
     last = load_emotion2vec_s(str(tmp_path / "out" / "model"))
     assert any((a != b).any() for a, b in zip(network.parameters(), last.parameters(), strict=True))
-    assert "| steps | 2 of 4 planned, of 12 s" in (out / "README.md").read_text()
+    card = (out / "README.md").read_text()
+    assert "| steps | 2 of 4 planned, of 12 s" in card and "None were logged up to this step" in card
     again = convert()
     assert again.exit_code == 1 and "is there already" in again.stderr
-    checkpoint = tmp_path / "out"
-    whole = convert()
-    assert whole.exit_code == 1 and "name one of its checkpoints" in whole.stderr
+    whole = checkpoint.read_bytes()
+    for place, data, said in (
+        (tmp_path / "copied.pt", whole, "Name it where the training wrote it"),
+        (checkpoint, whole[:1000], "cannot be read"),
+        (tmp_path / "out", None, "name one of its checkpoints"),
+        (tmp_path / "out" / "checkpoints" / "step-00000004.pt", None, "Could not write"),
+    ):
+        if data is not None:
+            place.write_bytes(data)
+        out = tmp_path / ("fresh" if said != "Could not write" else "copied.pt/fresh")
+        checkpoint = place
+        failed = convert()
+        assert failed.exit_code == 1 and said in failed.stderr and not out.exists()
 
 
 def test_a_training_that_never_began_is_no_other_training(tmp_path: Path) -> None:
