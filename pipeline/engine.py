@@ -5,8 +5,10 @@
 Each row of the graph is a chunk. Ray streams, applies backpressure, mixes CPU and GPU stages and restarts what dies.
 """
 
+import atexit
 import contextlib
 import logging
+import signal
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -34,6 +36,7 @@ Spec = tuple[str, Mapping[str, Any]]
 
 # Ray counts what is queued behind a clip that kills its process, too. When to give up is decided in attempts.py.
 _RETRIES = 1000
+_EXIT_S = 30
 _LOADS = 3  # of a process that dies while it loads its annotators
 
 # Read and commit tasks come in bursts. Ray ends a worker that is idle for a second and starts a new one for the next task, and
@@ -82,6 +85,8 @@ class AnnotatorActor:
         last: bool,
         attempts: Attempts,
     ) -> None:
+        # Ray sometimes locks up in its own exit handlers, and the process would keep its memory, and that of its GPU, for ever.
+        atexit.register(signal.alarm, _EXIT_S)
         self._last, self._attempts = last, attempts
         self._broken: str | None = None
         names = ", ".join(name for name, _ in specs)
