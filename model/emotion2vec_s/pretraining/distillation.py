@@ -84,7 +84,7 @@ class SelfDistillation(nn.Module):
         # Clips that differ much in length go through the network apart, or most of what it computes would be padding.
         groups = [torch.tensor(group, device=lengths.device) for group in length_groups(lengths.tolist())]
         heard = [self._hear(waveforms[own, : int(lengths[own].max())], lengths[own], mask_seeds[own]) for own in groups]
-        wanted, predicted = (torch.cat([getattr(of, name) for of in heard]) for name in ("frame_targets", "frames"))
+        predicted, wanted = torch.cat([of.frames for of in heard]), torch.cat([of.frame_targets for of in heard])
         loss_frame = regression_loss(predicted, wanted)
         loss_utterance = regression_loss(
             torch.cat([of.utterances for of in heard]), torch.cat([of.utterance_targets for of in heard])
@@ -108,7 +108,7 @@ class SelfDistillation(nn.Module):
             prediction_variance=spread(predicted.detach()),
         )
 
-    def _hear(self, waveforms: Tensor, lengths: Tensor, mask_seeds: Tensor) -> "_Heard":
+    def _hear(self, waveforms: Tensor, lengths: Tensor, mask_seeds: Tensor) -> _Heard:
         """Student and teacher on clips (B, N) that are padded to one another."""
         config, student = self.config, self.student
         local = student.audio.local(waveforms, lengths)

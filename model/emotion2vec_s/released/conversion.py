@@ -48,7 +48,7 @@ def convert(
     InputError : there is no such file, or ``out`` is in use
     StorageError : ``out`` cannot be written
     """
-    _check_free(out)
+    check_free(out)
     source = _checkpoint_file(checkpoint)
     try:
         sha256 = _sha256(source, on_progress)
@@ -86,7 +86,13 @@ def convert(
     return result
 
 
-def _check_free(out: Path) -> None:
+def check_free(out: Path) -> None:
+    """Refuse a folder for a converted network that is in use.
+
+    Raises
+    ------
+    InputError : it is there, and not empty
+    """
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.exists():

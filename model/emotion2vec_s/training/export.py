@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from manifests.card import plain
-from manifests.errors import InputError, RunFolderError, StorageError
+from manifests.errors import RunFolderError, StorageError
 from model.emotion2vec_s.configuration import Emotion2VecSConfig
 from model.emotion2vec_s.pretraining import Emotion2VecSForPreTraining
 from model.emotion2vec_s.released.card import network_line
+from model.emotion2vec_s.released.conversion import check_free
 from model.emotion2vec_s.training.configuration import TrainingConfig
 from model.emotion2vec_s.training.folder import DESCRIPTION, TrainingFolder
 
@@ -67,8 +68,7 @@ def export_checkpoint(folder: TrainingFolder, step: int, out: Path) -> Emotion2V
     StorageError : it cannot be written
     RunFolderError : the checkpoint is damaged, or does not say what its network looks like
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} is there already, and not an empty folder: give another one, or remove it")
+    check_free(out)
     state = folder.load(step, "Name another one")
     if "network" not in state:
         raise RunFolderError(
